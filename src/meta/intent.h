@@ -1,0 +1,75 @@
+/*
+ * meta/intent -- the write-intent bitmap of a volume, kept on all its replicas.
+ *
+ * Invariants:
+ *  1. A region's bit is durable on every replica in sync before the first
+ *     change to any file or directory of the region.
+ *  2. A bit is cleared only after everything written to its region is durable.
+ *  3. What cannot be read is taken as set.
+ *
+ * Locking: inside.
+ */
+
+#ifndef META_INTENT_H
+#define META_INTENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "format/intent.h"
+#include "replica/replica.h"
+
+struct intent;
+
+/* intent_new(digest, intent): an empty bitmap in memory.  ${digest} must outlive it. */
+int intent_new(const struct digest *digest, struct intent **intent);
+void intent_free(struct intent *intent);
+
+/*
+ * intent_load(intent, r):
+ * Join the bits found on ${r} to the set of regions that were dirty before
+ * this mount.  A missing file holds no bits.  Returns the number of spoiled
+ * sectors (all their bits are set), or an error.
+ */
+int intent_load(struct intent *intent, struct replica *r);
+
+/* intent_was_dirty(intent, id): could ${id} have been in the midst of a change when the volume last stopped uncleanly? */
+bool intent_was_dirty(const struct intent *intent, uint64_t id);
+/* intent_settle_all(intent): nothing was dirty before this mount (clean volume, or all is reconciled). */
+void intent_settle_all(struct intent *intent);
+/* intent_any(intent): how many regions were dirty before this mount? */
+uint64_t intent_any(const struct intent *intent);
+/* intent_highest(intent): the highest region that was dirty before this mount, or -1. */
+int64_t intent_highest(const struct intent *intent);
+
+/*
+ * intent_marked(intent, id):
+ * Is the bit of ${id}'s region set and durable?  Lock-free, and notes that the
+ * region was used: the fast path of each write.
+ */
+bool intent_marked(struct intent *intent, uint64_t id);
+
+/*
+ * intent_mark(intent, first, last, write, arg):
+ * Make the bits of the regions of ids ${first}..${last} durable.  ${write} is
+ * called with each changed sector (index and bytes) and must return 0 only when
+ * all replicas in sync have it durably; its error is returned and nothing is marked.
+ */
+typedef int intent_write_call(void *arg, uint32_t index, const uint8_t *sector);
+int intent_mark(struct intent *intent, uint64_t first, uint64_t last, intent_write_call *write, void *arg);
+
+/*
+ * intent_sweep(intent, sync, write, arg):
+ * Clear the bits of regions that intent_marked() has not noted since the last
+ * sweep.  ${sync} must make everything on all replicas durable; it is called
+ * only if there is a bit to clear, before any is.  Regions that were dirty
+ * before this mount keep their bits until intent_settle_all().
+ */
+int intent_sweep(struct intent *intent, int (*sync)(void *arg), intent_write_call *write, void *arg);
+
+/* intent_write_sector(r, index, sector): write one sector to ${r}'s intent file and make it durable. */
+int intent_write_sector(struct replica *r, uint32_t index, const uint8_t *sector);
+/* intent_reset(r): leave an empty intent file behind, durably (clean unmount). */
+int intent_reset(struct replica *r);
+
+#endif

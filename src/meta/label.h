@@ -1,0 +1,20 @@
+/*
+ * meta/label -- a replica's label on its disk.
+ */
+
+#ifndef META_LABEL_H
+#define META_LABEL_H
+
+#include "format/label.h"
+#include "replica/replica.h"
+
+/*
+ * label_read(r, label):
+ * -ENOENT: there is none (no .mendfs, or nothing in it); else as label_decode.
+ */
+int label_read(struct replica *r, struct label *label);
+
+/* label_write(r, label): replace the label, durably.  Makes .mendfs if missing. */
+int label_write(struct replica *r, const struct label *label);
+
+#endif

@@ -1,0 +1,179 @@
+/*
+ * replica/replica -- one copy of the tree, behind one table of operations.
+ *
+ * Everything above this table speaks to a replica through it alone, be it a
+ * local directory (replica/dir), a directory that fails on purpose
+ * (replica/fault), or another machine.  An operation is as large as it can be
+ * (load, store, create), so that a remote replica needs one message for it.
+ *
+ * Addressing.  A directory is a handle from dir_open; REPLICA_ROOT is the top
+ * one.  A file is a handle from open or create.  An inode is named by a struct
+ * replica_at: a name in a directory, or an open handle (name == NULL), so that
+ * what was unlinked while open stays within reach.  A name is one component,
+ * never "", ".", ".." and never holds a slash; implementations refuse such
+ * with -EINVAL.  No symbolic link below the root is ever followed, and no
+ * device or FIFO is ever opened.
+ *
+ * Errors: 0 or more on success, else a negative errno value; on error nothing
+ * has changed unless said.  replica_error_is_own() tells errors that belong to
+ * the request from those that speak against the replica.
+ *
+ * Concurrency: every operation may be called from any thread at any time.
+ * Handles are not to be closed while in use elsewhere.
+ */
+
+#ifndef REPLICA_REPLICA_H
+#define REPLICA_REPLICA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#define REPLICA_NONE (-1)		/* no handle; never a valid one */
+#define REPLICA_ROOT (-2)		/* the top directory, as a directory handle */
+#define REPLICA_META ".mendfs"		/* our own corner of the top directory */
+
+typedef int64_t replica_handle;
+
+struct replica_at {
+	replica_handle handle;		/* directory if name != NULL, else the inode itself */
+	const char *name;
+};
+
+/* What load gathers about one inode. */
+struct replica_info {
+	struct stat st;
+	int record_len;			/* bytes in record, or -errno (-ENODATA: none, also for symlinks) */
+	bool xattrs;			/* has user-visible (mirrored) xattrs */
+	uint8_t *record;		/* the caller's buffer of RECORD_SIZE_MAX bytes */
+};
+
+/* What create makes. */
+struct replica_new {
+	mode_t mode;			/* type and permission bits, exactly (no umask) */
+	uid_t uid;
+	gid_t gid;
+	dev_t rdev;			/* S_IFCHR, S_IFBLK */
+	const char *target;		/* S_IFLNK */
+	bool inherit;			/* directory has a default ACL: the file system applies it to mode */
+};
+
+struct replica_times {
+	struct timespec atime, mtime;	/* tv_nsec may be UTIME_OMIT */
+};
+
+struct replica;
+
+/* Called for each entry but "." and ".."; a return other than 0 ends the listing with that result. */
+typedef int replica_list_call(void *arg, const char *name, unsigned char d_type, ino_t ino);
+
+struct replica_ops {
+	/* Close all handles and free ${r}. */
+	void (*free)(struct replica *r);
+	/* As statvfs(3). */
+	int (*statfs)(struct replica *r, struct statvfs *st);
+	/* Make everything written before this call durable (syncfs). */
+	int (*sync)(struct replica *r);
+
+	/*
+	 * Get a handle on directory ${name} in ${dir}.  -ENOTDIR for anything
+	 * else, a symbolic link included.
+	 */
+	int (*dir_open)(struct replica *r, replica_handle dir, const char *name, replica_handle *handle);
+	void (*dir_close)(struct replica *r, replica_handle dir);
+	/* Make the names in ${dir}, its attributes and its record durable. */
+	int (*dir_sync)(struct replica *r, replica_handle dir);
+	/* Call ${call} for each entry; the top directory's REPLICA_META included. */
+	int (*list)(struct replica *r, replica_handle dir, replica_list_call *call, void *arg);
+
+	/* Fill in ${info}.  A missing or unreadable record is no error of load's. */
+	int (*load)(struct replica *r, struct replica_at at, struct replica_info *info);
+	/* Only the stat(2) part of load. */
+	int (*stat)(struct replica *r, struct replica_at at, struct stat *st);
+	/*
+	 * Set access and modification time and, if ${len} > 0, the record, in
+	 * this order.  Works on files without write permission also for an
+	 * unprivileged owner.  -ENOSPC: the record finds no room (times may be
+	 * changed, the old record is untouched).
+	 */
+	int (*store)(struct replica *r, struct replica_at at, const struct replica_times *times,
+	    const void *record, size_t len);
+
+	/*
+	 * Make a new name; -EEXIST if there is one.  A regular file is opened
+	 * for reading and writing if ${handle} is not NULL (other types ignore
+	 * it).  Owner and mode are as asked when this returns; on error no name is left.
+	 */
+	int (*create)(struct replica *r, replica_handle dir, const char *name,
+	    const struct replica_new *new, replica_handle *handle);
+	/* A further name for ${at} (also for an open, unlinked file where the system allows it). */
+	int (*link)(struct replica *r, struct replica_at at, replica_handle dir, const char *name);
+	/* Remove a name: of a directory (rmdir) if ${is_dir}. */
+	int (*unlink)(struct replica *r, replica_handle dir, const char *name, bool is_dir);
+	/* ${flags} as renameat2(2). */
+	int (*rename)(struct replica *r, replica_handle dir, const char *name,
+	    replica_handle new_dir, const char *new_name, unsigned flags);
+	/* The link's target, NUL-terminated, into ${buf}; -ENAMETOOLONG if it needs more than ${size}. */
+	int (*readlink)(struct replica *r, struct replica_at at, char *buf, size_t size);
+
+	/* Change permission bits of anything but a symbolic link (there: -EOPNOTSUPP). */
+	int (*chmod)(struct replica *r, struct replica_at at, mode_t mode);
+	/* (uid_t)-1, (gid_t)-1: keep.  May clear set-id bits, as chown(2) does. */
+	int (*chown)(struct replica *r, struct replica_at at, uid_t uid, gid_t gid);
+
+	/* As the l*xattr(2) calls; sizes as there (size 0 asks for the length). */
+	ssize_t (*xattr_get)(struct replica *r, struct replica_at at, const char *name, void *value, size_t size);
+	int (*xattr_set)(struct replica *r, struct replica_at at, const char *name, const void *value, size_t len, int flags);
+	int (*xattr_remove)(struct replica *r, struct replica_at at, const char *name);
+	ssize_t (*xattr_list)(struct replica *r, struct replica_at at, char *list, size_t size);
+
+	/*
+	 * Open a regular file.  Its type is checked before it is opened:
+	 * -ESTALE for anything but a regular file.  If ${st} is not NULL it is
+	 * filled in.  Falls back on no permission bits: the owner's mount can
+	 * open what the owner may not (0444, 0000), for mending.
+	 */
+	int (*open)(struct replica *r, struct replica_at at, bool writable, replica_handle *handle, struct stat *st);
+	void (*close)(struct replica *r, replica_handle file);
+	/* All of the data that is there: fewer than asked for means end of file. */
+	ssize_t (*pread)(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset);
+	/* As io_pwrite: fewer than asked for means that an error stopped it. */
+	ssize_t (*pwrite)(struct replica *r, replica_handle file, const void *buf, size_t len, uint64_t offset);
+	int (*truncate)(struct replica *r, replica_handle file, uint64_t size);
+	/* fallocate(2)'s modes; -EOPNOTSUPP where the disk's file system has not got them. */
+	int (*fallocate)(struct replica *r, replica_handle file, int mode, uint64_t offset, uint64_t len);
+	/* SEEK_DATA, SEEK_HOLE. */
+	int64_t (*seek)(struct replica *r, replica_handle file, uint64_t offset, int whence);
+	/* fsync(2), or fdatasync(2) if ${data_only}.  A record stored before is made durable by the former. */
+	int (*fsync)(struct replica *r, replica_handle file, bool data_only);
+	/*
+	 * Drop the clean pages of the file from the cache, so that the next
+	 * pread shows what the disk holds.  Best effort.
+	 */
+	void (*drop_cache)(struct replica *r, replica_handle file);
+	/* One writer: take (exclusive or shared) or give back the lock.  -EWOULDBLOCK: another holds it. */
+	int (*lock)(struct replica *r, bool exclusive);
+};
+
+struct replica {
+	const struct replica_ops *ops;
+	char *path;			/* for messages: where the replica is, as the user said it */
+};
+
+/*
+ * replica_error_is_own(error):
+ * Does the (positive or negative) errno value belong to the request (ENOSPC,
+ * EDQUOT, EFBIG, EEXIST, ENOENT, ENAMETOOLONG, ENOTEMPTY, EPERM, ...)?  False
+ * for what speaks against the replica: EIO, EROFS, ENXIO, ENODEV, ESTALE,
+ * ENOTCONN, ETIMEDOUT, EUCLEAN, EBADF, EHOSTDOWN, ENOMEDIUM and the like.
+ */
+bool replica_error_is_own(int error);
+
+/* replica_name_valid(name): may ${name} be a component? */
+bool replica_name_valid(const char *name);
+
+#endif

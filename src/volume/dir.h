@@ -1,0 +1,30 @@
+/*
+ * volume/dir -- reading directories.
+ */
+
+#ifndef VOLUME_DIR_H
+#define VOLUME_DIR_H
+
+#include "volume/node.h"
+
+struct dir;		/* one opendir(2): the names as they were, proved over all replicas in sync */
+
+struct dir_entry {
+	const char *name;	/* valid until dir_close */
+	uint64_t id;		/* as st_ino */
+	mode_t type;		/* S_IFMT bits */
+	uint64_t next;		/* offset of the entry behind this one: never 0 */
+};
+
+int dir_open(struct volume *volume, struct node *node, struct dir **dir);
+void dir_close(struct volume *volume, struct dir *dir);
+/*
+ * dir_read(volume, dir, offset, entry):
+ * The entry at ${offset} (0: the first), "." and ".." included.  1, or 0 at
+ * the end.  Offset 0 takes a new snapshot if one was read before (rewinddir).
+ * Names made or removed since may or may not show; others show exactly once.
+ */
+int dir_read(struct volume *volume, struct dir *dir, uint64_t offset, struct dir_entry *entry);
+int dir_fsync(struct volume *volume, struct node *node);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * volume/volume -- one file tree over N replicas: what the mount calls.
+ *
+ * The way of a request: src/fuse fetches it and calls one function of
+ * volume/names, attrs, xattrs, dir, file or volume; that one works on nodes
+ * and goes to all replicas (changes) or to one that proves its bytes (reads).
+ *
+ * Errors are negative errno values.  -EIO: no replica could prove what was
+ * asked for.  -EROFS: the volume is read-only, or fell below min_replicas.
+ */
+
+#ifndef VOLUME_VOLUME_H
+#define VOLUME_VOLUME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+
+#include "hash/digest.h"
+
+#define VOLUME_REPLICAS_MAX 16
+
+enum volume_read_policy { VOLUME_READ_AUTO, VOLUME_READ_FIRST, VOLUME_READ_ROUND_ROBIN };
+
+struct volume_options {
+	const char *const *replicas;	/* paths as the user gave them */
+	unsigned replica_count;
+	const char *mountpoint;		/* refused inside a replica, and the reverse */
+	bool read_only;
+	bool degraded;			/* -o degraded: go without missing or stale members */
+	bool adopt;			/* -o adopt: take in directories that hold files */
+	bool codec_given;		/* else: the volume's, or xxh3 for a new one */
+	enum digest_codec codec;
+	const char *key_file;		/* NULL: none */
+	enum volume_read_policy read_policy;
+	unsigned min_replicas;		/* at least 1 */
+};
+
+struct volume;
+struct node;
+
+/* Who asks: for the owner of what is made. */
+struct volume_caller { uid_t uid; gid_t gid; mode_t umask; };
+
+/*
+ * volume_open(options, volume):
+ * Open the replicas, lock them, compare their labels, form a new volume of
+ * empty directories, adopt, mark all as mounted.  On error one line was logged
+ * that says what is wrong and what to do, nothing has changed on any replica,
+ * and a negative errno value is returned.  Starts no threads: call
+ * volume_start after the process went to the background.
+ */
+int volume_open(const struct volume_options *options, struct volume **volume);
+
+/* volume_start(volume): start the lanes and the background flusher. */
+int volume_start(struct volume *volume);
+
+/*
+ * volume_close(volume):
+ * Store all records, make everything durable, mark the labels clean, free.
+ * Returns 0 or the first error (already logged).
+ */
+int volume_close(struct volume *volume);
+
+/* volume_read_only(volume): mounted so, or turned so. */
+bool volume_read_only(const struct volume *volume);
+/* volume_root(volume): the top directory; it is never forgotten. */
+struct node *volume_root(struct volume *volume);
+/* volume_statfs(volume, st): the smallest of all replicas in sync. */
+int volume_statfs(struct volume *volume, struct statvfs *st);
+/* volume_sync(volume): syncfs: everything durable on all replicas. */
+int volume_sync(struct volume *volume);
+/* volume_log_status(volume): one line a replica with counts, at level info (SIGUSR1). */
+void volume_log_status(struct volume *volume);
+
+#endif
