@@ -1,0 +1,1 @@
+# Damaged volumes for fsck.mendfs.
