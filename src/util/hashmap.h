@@ -11,11 +11,12 @@
 #ifndef UTIL_HASHMAP_H
 #define UTIL_HASHMAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct hashmap_link { struct hashmap_link *next; uint64_t key; };
-struct hashmap { struct hashmap_link **table; size_t size, count; };
+struct hashmap { struct hashmap_link **table; size_t size, count; bool walking; };
 
 #define hashmap_entry(link, type, member) \
 	((type *)(void *)((char *)(link) - offsetof(type, member)))

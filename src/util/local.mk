@@ -1,1 +1,12 @@
-# src/util
+# util: no knowledge of file systems.
+
+noinst_LIBRARIES += src/util/libutil.a
+src_util_libutil_a_SOURCES = \
+	src/util/buf.c src/util/buf.h \
+	src/util/clock.c src/util/clock.h \
+	src/util/hashmap.c src/util/hashmap.h \
+	src/util/io.c src/util/io.h \
+	src/util/lane.c src/util/lane.h \
+	src/util/list.h \
+	src/util/log.c src/util/log.h \
+	src/util/uuid.c src/util/uuid.h
