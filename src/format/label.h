@@ -77,4 +77,33 @@ enum label_relation {
  */
 enum label_relation label_relate(const struct label *a, const struct label *b);
 
+/*
+ * The two steps of an event; doc/FORMAT.md, "Events", has the proof.
+ *
+ *	base = label_event_base(labels of all members that are in sync, count);
+ *	for each of them: label_event_begin(label, base, in_sync, count); write
+ *	for each that stays in sync: label_event_finish(label, staying, count); write
+ *	... the effect ...
+ *
+ * All first writes are durable before any second one, all second ones before
+ * the effect.  A member that cannot be written in either step leaves the set:
+ * begin anew, with the labels as they are now and without it.
+ */
+
+/* label_event_base(labels, count): the last event that may have had an effect. */
+uint64_t label_event_base(const struct label *const *labels, unsigned count);
+
+/*
+ * label_event_begin(label, base, in_sync, count):
+ * First step for one label, of event ${base} + 1.  ${in_sync}, ${count} uuids,
+ * are the members in sync before the event; the label's own may be among them.
+ */
+void label_event_begin(struct label *label, uint64_t base, const struct uuid *in_sync, unsigned count);
+
+/*
+ * label_event_finish(label, in_sync, count):
+ * Second step: ${in_sync} are those in sync from this event on.
+ */
+void label_event_finish(struct label *label, const struct uuid *in_sync, unsigned count);
+
 #endif
