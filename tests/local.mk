@@ -33,3 +33,7 @@ include tests/posix/local.mk
 include tests/integration/local.mk
 
 TESTS += tools/dev/check-layers tools/dev/check-headers
+
+# The harnesses of tests/fuzz alone; with --enable-fuzzing they are libFuzzer's.
+fuzzers: $(filter tests/fuzz/fuzz_%,$(check_PROGRAMS))
+.PHONY: fuzzers

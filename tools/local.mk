@@ -3,3 +3,15 @@
 dist_noinst_SCRIPTS += tools/deps tools/test tools/demo \
 	tools/dev/check-layers tools/dev/check-headers tools/dev/lint \
 	tools/dev/build-matrix
+
+# mount.mendfs is mendfs under another name: it looks at what it was called.
+# mount(8) seeks it in /sbin and /usr/sbin only, hence configure --prefix=/usr
+# where `mount -t mendfs` is wanted.  The link is relative: it stays right in a
+# DESTDIR.
+install-exec-hook:
+	$(MKDIR_P) '$(DESTDIR)$(sbindir)'
+	ln -sfr "$(DESTDIR)$(bindir)/$$(echo mendfs | $(SED) '$(transform)')" \
+	    "$(DESTDIR)$(sbindir)/$$(echo mount.mendfs | $(SED) '$(transform)')"
+
+uninstall-hook:
+	rm -f "$(DESTDIR)$(sbindir)/$$(echo mount.mendfs | $(SED) '$(transform)')"
