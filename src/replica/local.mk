@@ -1,1 +1,12 @@
-# src/replica
+noinst_LIBRARIES += src/replica/libreplica.a
+src_replica_libreplica_a_SOURCES = \
+	src/replica/dir.c \
+	src/replica/dir.h \
+	src/replica/dir_files.c \
+	src/replica/dir_inodes.c \
+	src/replica/dir_names.c \
+	src/replica/dir_private.h \
+	src/replica/fault.c \
+	src/replica/fault.h \
+	src/replica/replica.c \
+	src/replica/replica.h

@@ -60,6 +60,8 @@ struct replica_new {
 	dev_t rdev;			/* S_IFCHR, S_IFBLK */
 	const char *target;		/* S_IFLNK */
 	bool inherit;			/* directory has a default ACL: the file system applies it to mode */
+	bool owned;			/* uid and gid are what the file system gives by itself (the
+					 * process's own, parent not set-group-id): spares a chown */
 };
 
 struct replica_times {
@@ -72,7 +74,7 @@ struct replica;
 typedef int replica_list_call(void *arg, const char *name, unsigned char d_type, ino_t ino);
 
 struct replica_ops {
-	/* Close all handles and free ${r}. */
+	/* Give back the lock and free ${r}, whose handles have all been closed before. */
 	void (*free)(struct replica *r);
 	/* As statvfs(3). */
 	int (*statfs)(struct replica *r, struct statvfs *st);
@@ -110,7 +112,16 @@ struct replica_ops {
 	 */
 	int (*create)(struct replica *r, replica_handle dir, const char *name,
 	    const struct replica_new *new, replica_handle *handle);
-	/* A further name for ${at} (also for an open, unlinked file where the system allows it). */
+	/*
+	 * Make a regular file without a name, open for reading and writing,
+	 * for link to give it one (O_TMPFILE); it lies on the file system of
+	 * ${dir} and takes its default ACL.  -EOPNOTSUPP where there is no such thing.
+	 */
+	int (*tmpfile)(struct replica *r, replica_handle dir, const struct replica_new *new, replica_handle *handle);
+	/*
+	 * A further name for ${at}.  An open handle will do where the file has
+	 * a name left or comes from tmpfile; else -ENOENT.
+	 */
 	int (*link)(struct replica *r, struct replica_at at, replica_handle dir, const char *name);
 	/* Remove a name: of a directory (rmdir) if ${is_dir}. */
 	int (*unlink)(struct replica *r, replica_handle dir, const char *name, bool is_dir);
@@ -146,7 +157,7 @@ struct replica_ops {
 	int (*truncate)(struct replica *r, replica_handle file, uint64_t size);
 	/* fallocate(2)'s modes; -EOPNOTSUPP where the disk's file system has not got them. */
 	int (*fallocate)(struct replica *r, replica_handle file, int mode, uint64_t offset, uint64_t len);
-	/* SEEK_DATA, SEEK_HOLE. */
+	/* SEEK_DATA, SEEK_HOLE; -ENXIO as from lseek(2) says nothing against the replica here. */
 	int64_t (*seek)(struct replica *r, replica_handle file, uint64_t offset, int whence);
 	/* fsync(2), or fdatasync(2) if ${data_only}.  A record stored before is made durable by the former. */
 	int (*fsync)(struct replica *r, replica_handle file, bool data_only);
@@ -155,7 +166,10 @@ struct replica_ops {
 	 * pread shows what the disk holds.  Best effort.
 	 */
 	void (*drop_cache)(struct replica *r, replica_handle file);
-	/* One writer: take (exclusive or shared) or give back the lock.  -EWOULDBLOCK: another holds it. */
+	/*
+	 * One writer: take the lock, exclusive or shared; free gives it back.
+	 * Does not wait.  -EWOULDBLOCK: another holds it.  Leaves nothing on the disk.
+	 */
 	int (*lock)(struct replica *r, bool exclusive);
 };
 

@@ -1,0 +1,349 @@
+/* The replica as a whole, and its directories. */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "format/record.h"
+#include "replica/dir_private.h"
+
+#define LIST_BUFFER_SIZE (32 * 1024)	/* as the C library's readdir uses */
+#define PROBE_XATTR RECORD_XATTR ".probe"
+
+int
+dir_replica_proc_path(const struct dir_replica *d, struct replica_at at, char *path)
+{
+	static const char prefix[] = "/proc/self/fd/";
+	char digits[16];
+	unsigned number;
+	size_t len, count = 0;
+	int fd;
+
+	if ((fd = dir_replica_fd(d, at.handle)) < 0)
+		return -EBADF;
+	memcpy(path, prefix, sizeof(prefix) - 1);
+	len = sizeof(prefix) - 1;
+	number = (unsigned)fd;
+	do {
+		digits[count++] = (char)('0' + number % 10);
+	} while ((number /= 10) != 0);
+	while (count > 0)
+		path[len++] = digits[--count];
+
+	if (at.name != NULL) {
+		if (!replica_name_valid(at.name))
+			return -EINVAL;
+		if ((count = strlen(at.name)) > NAME_MAX)
+			return -ENAMETOOLONG;
+		path[len++] = '/';
+		memcpy(path + len, at.name, count);
+		len += count;
+	}
+	path[len] = '\0';
+	return 0;
+}
+
+static int
+open_dot(const struct dir_replica *d, int dir)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	int fd;
+
+	fd = openat(dir, ".", flags | d->noatime);
+	if (fd < 0 && errno == EPERM && d->noatime != 0)
+		fd = openat(dir, ".", flags);
+	return fd < 0 ? dir_replica_error() : fd;
+}
+
+int
+dir_replica_open_dir(struct dir_replica *d, replica_handle dir, int *fd)
+{
+	const struct replica_at at = { .handle = dir, .name = NULL };
+	mode_t mode;
+	int rc;
+
+	rc = open_dot(d, dir_replica_fd(d, dir));
+	if (rc == -EACCES && dir_replica_loosen(d, at, S_IRUSR | S_IXUSR, &mode) == 0) {
+		rc = open_dot(d, dir_replica_fd(d, dir));
+		dir_replica_tighten(d, at, mode);
+	}
+	if (rc < 0)
+		return rc;
+	*fd = rc;
+	return 0;
+}
+
+static int
+dir_open_dir(struct replica *r, replica_handle dir, const char *name, replica_handle *handle)
+{
+	struct dir_replica *d = dir_replica_self(r);
+	int fd;
+
+	if (!replica_name_valid(name))
+		return -EINVAL;
+	fd = openat(dir_replica_fd(d, dir), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return dir_replica_error();
+	*handle = fd | HANDLE_PATH;
+	return 0;
+}
+
+static void
+dir_close_dir(struct replica *r, replica_handle dir)
+{
+	(void)r;
+	if (dir >= 0)
+		close((int)(dir & INT_MAX));
+}
+
+static int
+dir_sync_dir(struct replica *r, replica_handle dir)
+{
+	struct dir_replica *d = dir_replica_self(r);
+	int fd, rc;
+
+	if (d->read_only)
+		return 0;
+	if (dir == REPLICA_ROOT)
+		return fsync(d->root) != 0 ? dir_replica_error() : 0;
+	if ((rc = dir_replica_open_dir(d, dir, &fd)) != 0)
+		return rc;
+	if (fsync(fd) != 0)
+		rc = dir_replica_error();
+	close(fd);
+	return rc;
+}
+
+/* Some file systems do not say in the directory what a name stands for. */
+static int
+entry_type(int fd, const struct dirent64 *entry, unsigned char *type)
+{
+	struct stat st;
+
+	*type = entry->d_type;
+	if (*type != DT_UNKNOWN)
+		return 0;
+	if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		*type = IFTODT(st.st_mode);
+	else if (errno != ENOENT)
+		return dir_replica_error();
+	return 0;
+}
+
+static int
+list_buffer(int fd, const char *buffer, ssize_t len, replica_list_call *call, void *arg)
+{
+	const struct dirent64 *entry;
+	unsigned char type;
+	ssize_t at;
+	int rc;
+
+	for (at = 0; at < len; at += entry->d_reclen) {
+		entry = (const void *)(buffer + at);
+		if (!replica_name_valid(entry->d_name))
+			continue;
+		if ((rc = entry_type(fd, entry, &type)) != 0)
+			return rc;
+		if ((rc = call(arg, entry->d_name, type, entry->d_ino)) != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int
+dir_list(struct replica *r, replica_handle dir, replica_list_call *call, void *arg)
+{
+	struct dir_replica *d = dir_replica_self(r);
+	char *buffer = NULL;
+	ssize_t len;
+	int fd = -1, rc;
+
+	/* Aligned as struct dirent64 needs it, as all that malloc gives. */
+	if ((buffer = malloc(LIST_BUFFER_SIZE)) == NULL) {
+		rc = -ENOMEM;
+		goto done;
+	}
+	if ((rc = dir_replica_open_dir(d, dir, &fd)) != 0)
+		goto done;
+	while ((len = getdents64(fd, buffer, LIST_BUFFER_SIZE)) > 0) {
+		if ((rc = list_buffer(fd, buffer, len, call, arg)) != 0)
+			goto done;
+	}
+	if (len < 0)
+		rc = dir_replica_error();
+
+done:
+	if (fd >= 0)
+		close(fd);
+	free(buffer);
+	return rc;
+}
+
+static int
+dir_statfs(struct replica *r, struct statvfs *st)
+{
+	return fstatvfs(dir_replica_self(r)->root, st) != 0 ? dir_replica_error() : 0;
+}
+
+static int
+dir_sync(struct replica *r)
+{
+	struct dir_replica *d = dir_replica_self(r);
+
+	if (d->read_only)
+		return 0;
+	return syncfs(d->root) != 0 ? dir_replica_error() : 0;
+}
+
+/*
+ * The lock is the kernel's, on the top directory itself: nothing is written,
+ * a shared one works on a read-only disk, and it goes away with the process.
+ */
+static int
+dir_lock(struct replica *r, bool exclusive)
+{
+	struct dir_replica *d = dir_replica_self(r);
+
+	if (flock(d->root, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0)
+		return dir_replica_error();
+	return 0;
+}
+
+static void
+dir_free(struct replica *r)
+{
+	struct dir_replica *d;
+
+	if (r == NULL)
+		return;
+	d = dir_replica_self(r);
+	if (d->root >= 0)
+		close(d->root);
+	pthread_mutex_destroy(&d->modes);
+	free(r->path);
+	free(d);
+}
+
+static const struct replica_ops dir_ops = {
+	.free = dir_free,
+	.statfs = dir_statfs,
+	.sync = dir_sync,
+	.dir_open = dir_open_dir,
+	.dir_close = dir_close_dir,
+	.dir_sync = dir_sync_dir,
+	.list = dir_list,
+	.load = dir_replica_load,
+	.stat = dir_replica_stat,
+	.store = dir_replica_store,
+	.create = dir_replica_create,
+	.tmpfile = dir_replica_tmpfile,
+	.link = dir_replica_link,
+	.unlink = dir_replica_unlink,
+	.rename = dir_replica_rename,
+	.readlink = dir_replica_readlink,
+	.chmod = dir_replica_chmod,
+	.chown = dir_replica_chown,
+	.xattr_get = dir_replica_xattr_get,
+	.xattr_set = dir_replica_xattr_set,
+	.xattr_remove = dir_replica_xattr_remove,
+	.xattr_list = dir_replica_xattr_list,
+	.open = dir_replica_open_file,
+	.close = dir_replica_close,
+	.pread = dir_replica_pread,
+	.pwrite = dir_replica_pwrite,
+	.truncate = dir_replica_truncate,
+	.fallocate = dir_replica_fallocate,
+	.seek = dir_replica_seek,
+	.fsync = dir_replica_fsync,
+	.drop_cache = dir_replica_drop_cache,
+	.lock = dir_lock,
+};
+
+static int
+open_root(struct dir_replica *d, const char *path)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+
+	d->noatime = O_NOATIME;
+	d->root = open(path, flags | O_NOATIME);
+	if (d->root < 0 && errno == EPERM) {
+		d->noatime = 0;
+		d->root = open(path, flags);
+	}
+	return d->root < 0 ? dir_replica_error() : 0;
+}
+
+static int
+check_root(const struct dir_replica *d)
+{
+	const int access = d->read_only ? R_OK | X_OK : R_OK | W_OK | X_OK;
+	struct statvfs st;
+
+	if (fstatvfs(d->root, &st) != 0)
+		return dir_replica_error();
+	if (!d->read_only && (st.f_flag & ST_RDONLY) != 0)
+		return -EROFS;
+	if (faccessat(d->root, ".", access, AT_EACCESS) != 0)
+		return dir_replica_error();
+	return 0;
+}
+
+static int
+check_xattrs(const struct dir_replica *d)
+{
+	const struct replica_at root = { .handle = REPLICA_ROOT, .name = NULL };
+	char path[PROC_PATH_SIZE];
+	int rc;
+
+	if ((rc = dir_replica_proc_path(d, root, path)) != 0)
+		return rc;
+	if (getxattr(path, RECORD_XATTR, NULL, 0) >= 0)
+		return 0;
+	if (errno == ENOENT || errno == ENOTDIR)
+		return -ENOSYS;
+	if (d->read_only)
+		return 0;
+
+	if (fsetxattr(d->root, PROBE_XATTR, "1", 1, 0) == 0) {
+		if (fremovexattr(d->root, PROBE_XATTR) != 0 && errno != ENODATA)
+			return dir_replica_error();
+		return 0;
+	}
+	/* A full disk can hold attributes, if only later. */
+	if (errno == ENOSPC || errno == EDQUOT || errno == E2BIG)
+		return 0;
+	return errno == ENOSYS ? -EOPNOTSUPP : dir_replica_error();
+}
+
+int
+dir_replica_open(const char *path, bool read_only, struct replica **replica)
+{
+	struct dir_replica *d;
+	int rc;
+
+	if ((d = calloc(1, sizeof(*d))) == NULL)
+		return -ENOMEM;
+	d->base.ops = &dir_ops;
+	d->root = -1;
+	d->read_only = read_only;
+	atomic_init(&d->no_fchmodat2, false);
+	pthread_mutex_init(&d->modes, NULL);
+	if ((d->base.path = strdup(path)) == NULL) {
+		rc = -ENOMEM;
+		goto fail;
+	}
+	if ((rc = open_root(d, path)) != 0 || (rc = check_root(d)) != 0 || (rc = check_xattrs(d)) != 0)
+		goto fail;
+
+	umask(0);
+	*replica = &d->base;
+	return 0;
+
+fail:
+	dir_free(&d->base);
+	return rc;
+}
