@@ -1,0 +1,57 @@
+#!/bin/bash
+# A replica fills up: writers get ENOSPC, nothing is torn, no replica is dropped,
+# and once there is room again all goes on.
+. "$(dirname "$0")/lib.sh"
+
+volume_new 1
+replica_on ext4 small 24M
+REPLICAS+=("$REPLICA")
+mount_up
+df_blocks() { df -Pk "$1" | awk 'NR == 2 { print $2 }'; }
+same "statfs is the smallest" "$(df_blocks "$REPLICA")" "$(df_blocks "$MNT")"
+used=$(df -Pk "$MNT" | awk 'NR == 2 { print $4 }')
+[ "$used" -le "$(df -Pk "$REPLICA" | awk 'NR == 2 { print $4 + 64 }')" ] || fail "statfs shows more room than there is"
+
+echo precious >"$MNT/precious"
+seq 100000 >"$MNT/numbers"
+seq 100000 >"$T/numbers"
+dd if=/dev/urandom of="$MNT/filler" bs=64k count=1000 status=none 2>"$T/err" && fail "64 MiB on 24 MiB"
+grep -q 'No space left' "$T/err" || fail "wanted ENOSPC: $(cat "$T/err")"
+# The replicas agree on what went in.
+size=$(stat -c %s "$MNT/filler")
+[ "$size" -gt $((4 << 20)) ] || fail "only $size bytes went in"
+cat "$MNT/filler" >/dev/null || fail "the filler cannot be read"
+
+# Small operations at the brim: each works or fails with ENOSPC, on all replicas alike.
+for ((i = 0; i < 200; i++)); do
+	mkdir "$MNT/d$i" 2>/dev/null && echo "$i" >"$MNT/d$i/f" 2>/dev/null
+	ln -s "$(printf 'x%.0s' {1..200})" "$MNT/l$i" 2>/dev/null
+	mv "$MNT/precious" "$MNT/precious.$((i + 1))" 2>/dev/null && mv "$MNT/precious.$((i + 1))" "$MNT/precious"
+	cat "$T/numbers" >>"$MNT/numbers.copy" 2>/dev/null
+done
+fallocate -l 20M "$MNT/reserved" 2>"$T/err" && fail "fallocate of more than there is"
+grep -q 'No space left' "$T/err" || fail "wanted ENOSPC of fallocate: $(cat "$T/err")"
+setfattr -n user.long -v "$(printf 'v%.0s' {1..3900})" "$MNT/precious" 2>/dev/null
+uncached "$MNT/precious" "$MNT/numbers"
+same "content at the brim" precious "$(cat "$MNT/precious")"
+cmp "$T/numbers" "$MNT/numbers" || fail "numbers"
+echo Precious | dd of="$MNT/precious" bs=9 conv=notrunc status=none || fail "overwrite in place on a full volume"
+must "$TREESUM" "$MNT" >/dev/null
+grep -i -E 'drop|out of sync|degraded' "$LOG" && fail "a replica was dropped for want of space"
+
+# Room again, made through the mount.
+rm "$MNT/filler" || fail "rm on a full volume"
+rm -f "$MNT/numbers.copy" "$MNT/reserved"
+cp "$T/numbers" "$MNT/again" || fail "no room after rm"
+same "overwritten at the brim" Precious "$(cat "$MNT/precious")"
+all_well
+
+# Full when it is mounted and unmounted.
+mount_up
+dd if=/dev/zero bs=64k status=none 2>/dev/null >"$MNT/filler"
+dd if=/dev/zero bs=1k status=none 2>/dev/null >>"$MNT/filler"
+mount_down
+mount_up
+rm "$MNT/filler" || fail "rm on a volume that was mounted full"
+cmp "$T/numbers" "$MNT/again" || fail "again"
+all_well
