@@ -7,7 +7,10 @@
  *  2. A bit is cleared only after everything written to its region is durable.
  *  3. What cannot be read is taken as set.
  *
- * Locking: inside.
+ * A sector's bits are counted from the least significant of its first byte.
+ *
+ * Locking: inside.  The mutex is held while ${write} is called, so it must not
+ * come back here; it is not held while ${sync} is called.
  */
 
 #ifndef META_INTENT_H
@@ -18,6 +21,8 @@
 
 #include "format/intent.h"
 #include "replica/replica.h"
+
+#define INTENT_SECTORS_MAX (1u << 20)	/* ids up to some 4 * 10^12: 1,000 new files a second for 130 years */
 
 struct intent;
 
@@ -53,7 +58,8 @@ bool intent_marked(struct intent *intent, uint64_t id);
  * intent_mark(intent, first, last, write, arg):
  * Make the bits of the regions of ids ${first}..${last} durable.  ${write} is
  * called with each changed sector (index and bytes) and must return 0 only when
- * all replicas in sync have it durably; its error is returned and nothing is marked.
+ * all replicas in sync have it durably; its error is returned and no more is
+ * marked.  -EFBIG: an id beyond what INTENT_SECTORS_MAX can hold.
  */
 typedef int intent_write_call(void *arg, uint32_t index, const uint8_t *sector);
 int intent_mark(struct intent *intent, uint64_t first, uint64_t last, intent_write_call *write, void *arg);
@@ -61,9 +67,14 @@ int intent_mark(struct intent *intent, uint64_t first, uint64_t last, intent_wri
 /*
  * intent_sweep(intent, sync, write, arg):
  * Clear the bits of regions that intent_marked() has not noted since the last
- * sweep.  ${sync} must make everything on all replicas durable; it is called
- * only if there is a bit to clear, before any is.  Regions that were dirty
- * before this mount keep their bits until intent_settle_all().
+ * sweep.  ${sync} must store and make durable, on all replicas, every change
+ * whose intent_marked() or intent_mark() came before this call: it waits for
+ * those still under way.  (From before ${sync} on, intent_marked() denies what
+ * is to be cleared, so that later changes mark it anew and lose nothing.)  It
+ * is called only if there is a bit to clear, before any is.  Regions that were
+ * dirty before this mount keep their bits until intent_settle_all().  Errors
+ * are those of ${sync} and ${write}; whatever the disks then hold, no bit is
+ * missing there that intent_marked() affirms.
  */
 int intent_sweep(struct intent *intent, int (*sync)(void *arg), intent_write_call *write, void *arg);
 

@@ -10,7 +10,8 @@
 
 /*
  * label_read(r, label):
- * -ENOENT: there is none (no .mendfs, or nothing in it); else as label_decode.
+ * -ENOENT: there is none (no .mendfs, or no label in it); -ENOTDIR: .mendfs is
+ * not a directory; -ESTALE: the label is not a regular file; else as label_decode.
  */
 int label_read(struct replica *r, struct label *label);
 
