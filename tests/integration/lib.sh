@@ -252,6 +252,7 @@ same_trees() {
 	fi
 }
 
+# shellcheck disable=SC2120
 # same_replicas: after an unmount, each replica is what the first one is.
 same_replicas() {
 	local i
@@ -276,6 +277,7 @@ unchanged() {
 	fi
 }
 
+# shellcheck disable=SC2120
 # fsck_clean [OPTIONS]: fsck.mendfs -n finds nothing on the unmounted replicas.
 fsck_clean() {
 	local status
