@@ -1,0 +1,32 @@
+/*
+ * fuse/front -- what every handler starts from: the session's own data.
+ */
+
+#ifndef FUSE_FRONT_H
+#define FUSE_FRONT_H
+
+#include "fuse/libfuse.h"
+#include "fuse/wire.h"
+#include "volume/volume.h"
+
+/*
+ * How long the kernel may believe what it was told, in seconds: for ever,
+ * because the mount is the only writer, and the kernel itself drops what a
+ * request of its own has changed.
+ */
+#define FRONT_VALID_S 1e9
+
+struct front {
+	struct volume *volume;
+	struct fuse_session *session;
+	struct wire wire;
+};
+
+/* front_of(req): the session's data. */
+static inline struct front *
+front_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+#endif

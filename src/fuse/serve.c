@@ -1,0 +1,172 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuse/daemon.h"
+#include "fuse/front.h"
+#include "fuse/ops.h"
+#include "fuse/serve.h"
+#include "fuse/settle.h"
+#include "fuse/signals.h"
+#include "util/log.h"
+
+/*
+ * Idle threads kept: making and ending one costs more than keeping it, and a
+ * burst soon needs them again.
+ */
+#define IDLE_THREADS_MAX 16
+#define LIBRARY_LINE_MAX 1024	/* bytes of a message of libfuse's */
+
+static ssize_t
+session_read(int fd, void *buf, size_t size, void *userdata)
+{
+	struct front *front = userdata;
+
+	return wire_read(&front->wire, fd, buf, size);
+}
+
+static ssize_t
+session_writev(int fd, struct iovec *iov, int count, void *userdata)
+{
+	struct front *front = userdata;
+
+	return wire_writev(&front->wire, fd, iov, count);
+}
+
+/* libfuse's own messages; its levels are syslog's. */
+__attribute__((format(printf, 2, 0)))
+static void
+library_log(enum fuse_log_level level, const char *format, va_list args)
+{
+	char line[LIBRARY_LINE_MAX];
+
+	(void)vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	if (level <= FUSE_LOG_ERR)
+		log_error("%s", line);
+	else if (level <= FUSE_LOG_WARNING)
+		log_warning("%s", line);
+	else
+		log_debug("%s", line);
+}
+
+static int
+new_session(struct front *front, const struct options *options)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	bool read_only = volume_read_only(front->volume);
+	int rc = -ENOMEM;
+
+	if (fuse_opt_add_arg(&args, "mendfs") != 0 || fuse_opt_add_arg(&args, "-o") != 0 ||
+	    fuse_opt_add_arg(&args, options->mount_options) != 0)
+		goto done;
+	if (read_only && fuse_opt_add_arg(&args, "-oro") != 0)
+		goto done;
+	if (options->debug && fuse_opt_add_arg(&args, "-d") != 0)
+		goto done;
+	fuse_set_log_func(library_log);
+	front->session = fuse_session_new(&args, &ops_table, sizeof(ops_table), front);
+	rc = front->session != NULL ? 0 : -EINVAL;
+
+done:
+	fuse_opt_free_args(&args);
+	if (rc != 0)
+		log_error("%s: no FUSE session: %s", options->mountpoint, strerror(-rc));
+	return rc;
+}
+
+static int
+mount_session(struct front *front, const char *mountpoint)
+{
+	const struct fuse_custom_io io = { .read = session_read, .writev = session_writev };
+	int rc;
+
+	if (fuse_session_mount(front->session, mountpoint) != 0) {
+		log_error("%s: cannot be mounted; see the message above, and that /dev/fuse and fusermount3 are there", mountpoint);
+		return -EIO;
+	}
+	/* After the mount, which made the descriptor. */
+	if ((rc = fuse_session_custom_io(front->session, &io, fuse_session_fd(front->session))) != 0) {
+		log_error("%s: libfuse refuses our reading and writing: %s", mountpoint, strerror(-rc));
+		fuse_session_unmount(front->session);
+	}
+	return rc;
+}
+
+/* Serve requests until unmounted; the process is the daemon by now. */
+static int
+run_loop(struct front *front, const struct options *options)
+{
+	struct fuse_loop_config *config;
+	int rc;
+
+	if ((config = fuse_loop_cfg_create()) == NULL)
+		return -ENOMEM;
+	fuse_loop_cfg_set_clone_fd(config, 1);
+	fuse_loop_cfg_set_max_threads(config, options->max_threads);
+	fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS_MAX);
+	rc = fuse_session_loop_mt(front->session, config);
+	fuse_loop_cfg_destroy(config);
+	/* A positive number would be a signal: an end as good as any. */
+	return rc < 0 ? rc : 0;
+}
+
+/* Everything that needs threads, from the first to the last. */
+static int
+run(struct front *front, const struct options *options, struct daemon *daemon)
+{
+	struct signals *signals = NULL;
+	struct settle *settle = NULL;
+	int rc;
+
+	signals_block();
+	if ((rc = volume_start(front->volume)) != 0)
+		goto done;
+	if ((rc = signals_start(front, options->mountpoint, &signals)) != 0)
+		goto done;
+	if ((rc = settle_start(options->mountpoint, daemon, &settle)) != 0)
+		goto done;
+	rc = run_loop(front, options);
+
+done:
+	if (rc != 0)
+		log_error("%s: stopped: %s", options->mountpoint, strerror(-rc));
+	/* First, so that nobody waits for an answer any more, settle among them. */
+	fuse_session_unmount(front->session);
+	settle_finish(settle);
+	signals_stop(signals);
+	return rc;
+}
+
+int
+serve(const struct options *options)
+{
+	struct front front = { .volume = NULL };
+	struct daemon daemon = { .report = -1, .log_level = options->log_level };
+	int rc, closed;
+
+	daemon_limits();
+	if ((rc = volume_open(&options->volume, &front.volume)) != 0)
+		return rc;
+	if ((rc = new_session(&front, options)) != 0)
+		goto done;
+	if ((rc = mount_session(&front, options->mountpoint)) != 0)
+		goto done;
+	if (!options->foreground && (rc = daemon_fork(&daemon, options->exit_failed)) != 0) {
+		log_error("no new process: %s", strerror(-rc));
+		fuse_session_unmount(front.session);
+		goto done;
+	}
+	rc = run(&front, options, &daemon);
+
+done:
+	if (front.session != NULL)
+		fuse_session_destroy(front.session);
+	closed = volume_close(front.volume);
+	if (rc == 0)
+		rc = closed;
+	daemon_report(&daemon, rc == 0);
+	return rc;
+}

@@ -1,0 +1,80 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "fuse/settle.h"
+#include "util/io.h"
+#include "util/log.h"
+
+#define READ_AHEAD_KB "2048"	/* two requests of the largest size: one is served while the other is used */
+
+struct settle {
+	const char *mountpoint;
+	struct daemon *daemon;
+	pthread_t thread;
+};
+
+static void
+raise_read_ahead(dev_t dev)
+{
+	char path[64];
+	int fd, rc;
+
+	(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(dev), minor(dev));
+	if ((fd = open(path, O_WRONLY | O_CLOEXEC)) < 0) {
+		log_debug("%s: %m", path);
+		return;
+	}
+	if ((rc = io_write(fd, READ_AHEAD_KB, strlen(READ_AHEAD_KB))) != 0)
+		log_debug("%s: %s", path, strerror(-rc));
+	(void)close(fd);
+}
+
+static void *
+settle(void *arg)
+{
+	struct settle *settle = arg;
+	struct stat st;
+
+	if (stat(settle->mountpoint, &st) != 0) {
+		log_error("mountpoint %s does not answer: %m", settle->mountpoint);
+		daemon_report(settle->daemon, false);
+		return NULL;
+	}
+	raise_read_ahead(st.st_dev);
+	daemon_report(settle->daemon, true);
+	return NULL;
+}
+
+int
+settle_start(const char *mountpoint, struct daemon *daemon, struct settle **out)
+{
+	struct settle *self;
+	int rc;
+
+	if ((self = calloc(1, sizeof(*self))) == NULL)
+		return -ENOMEM;
+	self->mountpoint = mountpoint;
+	self->daemon = daemon;
+	if ((rc = pthread_create(&self->thread, NULL, settle, self)) != 0) {
+		free(self);
+		return -rc;
+	}
+	*out = self;
+	return 0;
+}
+
+void
+settle_finish(struct settle *settle)
+{
+	if (settle == NULL)
+		return;
+	(void)pthread_join(settle->thread, NULL);
+	free(settle);
+}
