@@ -1,1 +1,18 @@
 # Unit tests of src/meta.
+
+meta_tests = \
+	tests/unit/meta/test_intent \
+	tests/unit/meta/test_label \
+	tests/unit/meta/test_meta
+check_PROGRAMS += $(meta_tests)
+TESTS += $(meta_tests)
+
+meta_test_libs = $(LIBS_META) $(CHECK_LIBS)
+
+tests_unit_meta_test_intent_SOURCES = tests/unit/meta/test_intent.c \
+	tests/unit/random.h $(replica_test_headers)
+tests_unit_meta_test_intent_LDADD = $(meta_test_libs)
+tests_unit_meta_test_label_SOURCES = tests/unit/meta/test_label.c $(replica_test_headers)
+tests_unit_meta_test_label_LDADD = $(meta_test_libs)
+tests_unit_meta_test_meta_SOURCES = tests/unit/meta/test_meta.c $(replica_test_headers)
+tests_unit_meta_test_meta_LDADD = $(meta_test_libs)
