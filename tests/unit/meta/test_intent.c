@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "meta/intent.h"
@@ -396,6 +397,8 @@ writer(void *arg)
 		pthread_mutex_lock(&region_locks[region]);
 		if (!intent_marked(intent, id) && intent_mark(intent, id, id, write_memory, NULL) != 0)
 			wrong++;
+		/* The change takes its time. */
+		sched_yield();
 		pthread_mutex_lock(&disk_lock);
 		if ((disk[region / 8] & 1 << region % 8) == 0)
 			wrong++;
