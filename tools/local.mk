@@ -4,6 +4,8 @@ dist_noinst_SCRIPTS += tools/deps tools/test tools/demo \
 	tools/dev/check-layers tools/dev/check-headers tools/dev/lint \
 	tools/dev/build-matrix
 
+include tools/dev/local.mk
+
 # Spoils replicas under load, for tests/integration.
 check_PROGRAMS += tools/dev/flip
 tools_dev_flip_SOURCES = tools/dev/flip.c
