@@ -405,13 +405,32 @@ intent_mark(struct intent *intent, uint64_t first, uint64_t last, intent_write_c
 	return rc;
 }
 
+/*
+ * Deny first, look at ${used} again after it: intent_marked goes the other way
+ * round, so that whoever it told yes is seen here.
+ */
+static bool
+deny_word(struct sector *sector, unsigned w)
+{
+	uint64_t clearing, back;
+
+	clearing = atomic_load(&sector->marked[w]) & ~atomic_load(&sector->used[w]) &
+	    ~atomic_load(&sector->before[w]);
+	if (clearing != 0)
+		atomic_fetch_and(&sector->marked[w], ~clearing);
+	back = atomic_exchange(&sector->used[w], 0) & clearing;
+	if (back != 0)
+		atomic_fetch_or(&sector->marked[w], back);
+	sector->clearing[w] = clearing & ~back;
+	return sector->clearing[w] != 0;
+}
+
 /* First step of a sweep.  Returns whether there is anything to write. */
 static bool
 deny_unused(struct intent *intent)
 {
 	struct sector *sector;
 	bool any = false;
-	uint64_t clearing;
 	uint32_t i;
 	unsigned w;
 
@@ -419,15 +438,8 @@ deny_unused(struct intent *intent)
 		if ((sector = sector_at(intent, i)) == NULL)
 			continue;
 		any |= sector->stale;
-		for (w = 0; w < WORDS; w++) {
-			clearing = atomic_load(&sector->marked[w]);
-			clearing &= ~atomic_exchange(&sector->used[w], 0) & ~atomic_load(&sector->before[w]);
-			sector->clearing[w] = clearing;
-			if (clearing == 0)
-				continue;
-			atomic_fetch_and(&sector->marked[w], ~clearing);
-			any = true;
-		}
+		for (w = 0; w < WORDS; w++)
+			any |= deny_word(sector, w);
 	}
 	return any;
 }

@@ -68,13 +68,13 @@ int intent_mark(struct intent *intent, uint64_t first, uint64_t last, intent_wri
  * intent_sweep(intent, sync, write, arg):
  * Clear the bits of regions that intent_marked() has not noted since the last
  * sweep.  ${sync} must store and make durable, on all replicas, every change
- * whose intent_marked() or intent_mark() came before this call: it waits for
- * those still under way.  (From before ${sync} on, intent_marked() denies what
- * is to be cleared, so that later changes mark it anew and lose nothing.)  It
- * is called only if there is a bit to clear, before any is.  Regions that were
- * dirty before this mount keep their bits until intent_settle_all().  Errors
- * are those of ${sync} and ${write}; whatever the disks then hold, no bit is
- * missing there that intent_marked() affirms.
+ * whose intent_marked() or intent_mark() came before the last sweep: if one can
+ * be under way for so long, it waits for it.  (From before ${sync} on,
+ * intent_marked() denies what is to be cleared, so that later changes mark it
+ * anew and lose nothing.)  It is called only if there is a bit to clear, before
+ * any is.  Regions that were dirty before this mount keep their bits until
+ * intent_settle_all().  Errors are those of ${sync} and ${write}; whatever the
+ * disks then hold, no bit is missing there that intent_marked() affirms.
  */
 int intent_sweep(struct intent *intent, int (*sync)(void *arg), intent_write_call *write, void *arg);
 

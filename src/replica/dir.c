@@ -13,6 +13,7 @@
 
 #define LIST_BUFFER_SIZE (32 * 1024)	/* as the C library's readdir uses */
 #define PROBE_XATTR RECORD_XATTR ".probe"
+#define PROBE_NSEC 123456789
 
 int
 dir_replica_proc_path(const struct dir_replica *d, struct replica_at at, char *path)
@@ -293,7 +294,47 @@ check_root(const struct dir_replica *d)
 }
 
 static int
-check_xattrs(const struct dir_replica *d)
+probe_xattrs(const struct dir_replica *d)
+{
+	if (fsetxattr(d->root, PROBE_XATTR, "1", 1, 0) == 0) {
+		if (fremovexattr(d->root, PROBE_XATTR) != 0 && errno != ENODATA)
+			return dir_replica_error();
+		return 0;
+	}
+	/* A full disk can hold attributes, if only later. */
+	if (errno == ENOSPC || errno == EDQUOT || errno == E2BIG)
+		return 0;
+	return errno == ENOSYS ? -EOPNOTSUPP : dir_replica_error();
+}
+
+/* Does it keep times to the nanosecond?  The seal of a record needs it. */
+static int
+probe_times(const struct dir_replica *d)
+{
+	struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, PROBE_NSEC } };
+	struct stat st, probed;
+	int rc = 0;
+
+	if (fstat(d->root, &st) != 0)
+		return dir_replica_error();
+	if (st.st_mtim.tv_nsec % 100 != 0)
+		return 0;
+	times[1].tv_sec = st.st_mtim.tv_sec;
+	if (futimens(d->root, times) != 0)
+		return dir_replica_error();
+	if (fstat(d->root, &probed) != 0)
+		rc = dir_replica_error();
+	else if (probed.st_mtim.tv_nsec != PROBE_NSEC)
+		rc = -ERANGE;
+	times[1] = st.st_mtim;
+	if (futimens(d->root, times) != 0 && rc == 0)
+		rc = dir_replica_error();
+	return rc;
+}
+
+/* Can it hold what we keep there?  One with a record on it does so already. */
+static int
+check_features(const struct dir_replica *d)
 {
 	const struct replica_at root = { .handle = REPLICA_ROOT, .name = NULL };
 	char path[PROC_PATH_SIZE];
@@ -307,16 +348,9 @@ check_xattrs(const struct dir_replica *d)
 		return -ENOSYS;
 	if (d->read_only)
 		return 0;
-
-	if (fsetxattr(d->root, PROBE_XATTR, "1", 1, 0) == 0) {
-		if (fremovexattr(d->root, PROBE_XATTR) != 0 && errno != ENODATA)
-			return dir_replica_error();
-		return 0;
-	}
-	/* A full disk can hold attributes, if only later. */
-	if (errno == ENOSPC || errno == EDQUOT || errno == E2BIG)
-		return 0;
-	return errno == ENOSYS ? -EOPNOTSUPP : dir_replica_error();
+	if ((rc = probe_xattrs(d)) != 0)
+		return rc;
+	return probe_times(d);
 }
 
 int
@@ -336,7 +370,7 @@ dir_replica_open(const char *path, bool read_only, struct replica **replica)
 		rc = -ENOMEM;
 		goto fail;
 	}
-	if ((rc = open_root(d, path)) != 0 || (rc = check_root(d)) != 0 || (rc = check_xattrs(d)) != 0)
+	if ((rc = open_root(d, path)) != 0 || (rc = check_root(d)) != 0 || (rc = check_features(d)) != 0)
 		goto fail;
 
 	umask(0);

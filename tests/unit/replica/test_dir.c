@@ -60,10 +60,19 @@ END_TEST
 
 START_TEST(opening_leaves_no_trace)
 {
+	const struct timespec old[2] = { { 1000, 0 }, { 2000, 0 } };
+	struct replica *second;
+	struct stat st;
 	char list[256];
 
-	ck_assert_int_eq(listxattr(top, list, sizeof(list)), 0);
 	ck_assert_str_eq(r->path, top);
+	ck_assert_int_eq(utimensat(AT_FDCWD, top, old, 0), 0);
+	ck_assert_int_eq(dir_replica_open(top, false, &second), 0);
+	second->ops->free(second);
+	ck_assert_int_eq(stat(top, &st), 0);
+	ck_assert_int_eq(st.st_mtim.tv_sec, 2000);
+	ck_assert_int_eq(st.st_mtim.tv_nsec, 0);
+	ck_assert_int_eq(listxattr(top, list, sizeof(list)), 0);
 }
 END_TEST
 
