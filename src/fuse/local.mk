@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/fuse/libfront.a
 src_fuse_libfront_a_SOURCES = \
 	src/fuse/conffile.c src/fuse/conffile.h \
 	src/fuse/daemon.c src/fuse/daemon.h \
+	src/fuse/device.c src/fuse/device.h \
 	src/fuse/front.h \
 	src/fuse/init.c \
 	src/fuse/inodes.h \

@@ -334,13 +334,17 @@ absolute(const char *path)
 static int
 resolve_mountpoint(struct options *options, const char *path)
 {
+	const char *remedy = "name a directory that you may enter";
 	struct stat st;
 
 	if (path == NULL)
 		return settings_fail(&options->settings, -EINVAL, "no mountpoint given; name it last, or in the file as mountpoint = DIRECTORY");
 	if (stat(path, &st) != 0) {
-		return settings_fail(&options->settings, -EINVAL, "mountpoint %s: %s; %s", path, strerror(errno),
-		    errno == ENOTCONN ? "unmount the dead file system there first" : "make a directory there");
+		if (errno == ENOTCONN)
+			remedy = "unmount the dead file system there first";
+		else if (errno == ENOENT)
+			remedy = "make a directory there";
+		return settings_fail(&options->settings, -EINVAL, "mountpoint %s: %s; %s", path, strerror(errno), remedy);
 	}
 	if (!S_ISDIR(st.st_mode))
 		return settings_fail(&options->settings, -EINVAL, "mountpoint %s: not a directory; name one", path);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fuse/daemon.h"
+#include "fuse/device.h"
 #include "fuse/front.h"
 #include "fuse/ops.h"
 #include "fuse/serve.h"
@@ -18,22 +19,6 @@
  */
 #define IDLE_THREADS_MAX 16
 #define LIBRARY_LINE_MAX 1024	/* bytes of a message of libfuse's */
-
-static ssize_t
-session_read(int fd, void *buf, size_t size, void *userdata)
-{
-	struct front *front = userdata;
-
-	return wire_read(&front->wire, fd, buf, size);
-}
-
-static ssize_t
-session_writev(int fd, struct iovec *iov, int count, void *userdata)
-{
-	struct front *front = userdata;
-
-	return wire_writev(&front->wire, fd, iov, count);
-}
 
 /* libfuse's own messages; its levels are syslog's. */
 __attribute__((format(printf, 2, 0)))
@@ -80,15 +65,13 @@ done:
 static int
 mount_session(struct front *front, const char *mountpoint)
 {
-	const struct fuse_custom_io io = { .read = session_read, .writev = session_writev };
 	int rc;
 
 	if (fuse_session_mount(front->session, mountpoint) != 0) {
 		log_error("%s: cannot be mounted; see the message above, and that /dev/fuse and fusermount3 are there", mountpoint);
 		return -EIO;
 	}
-	/* After the mount, which made the descriptor. */
-	if ((rc = fuse_session_custom_io(front->session, &io, fuse_session_fd(front->session))) != 0) {
+	if ((rc = device_attach(front->session)) != 0) {
 		log_error("%s: libfuse refuses our reading and writing: %s", mountpoint, strerror(-rc));
 		fuse_session_unmount(front->session);
 	}
