@@ -15,7 +15,7 @@ full_path(const struct world *world, const struct inode *dir, const char *name, 
 
 	dir_path(dir, name, inner);
 	if (snprintf(out, PATH_BYTES_MAX, "%s%s", world->path, inner) >= PATH_BYTES_MAX)
-		fail((struct world *)world, NULL, "the oracle's own path grew too long");
+		fail(world, NULL, "the oracle's own path grew too long");
 }
 
 bool

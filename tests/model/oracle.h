@@ -42,7 +42,7 @@ extern _Thread_local struct world *report_world;
 /* note(world, inode, format, ...): the operation about to be done, for the log and the inode's history; NULL: none. */
 void note(struct world *world, struct inode *inode, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* fail(world, inode, format, ...): say what differs and end the program. */
-void fail(struct world *world, const struct inode *inode, const char *format, ...)
+void fail(const struct world *world, const struct inode *inode, const char *format, ...)
     __attribute__((format(printf, 3, 4), noreturn));
 /* escape(bytes, out, size): a name as printable text; returns ${out}. */
 const char *escape(const char *bytes, char *out, size_t size);

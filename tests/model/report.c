@@ -59,7 +59,7 @@ print_history(const struct inode *inode)
 }
 
 void
-fail(struct world *world, const struct inode *inode, const char *format, ...)
+fail(const struct world *world, const struct inode *inode, const char *format, ...)
 {
 	char path[PATH_BYTES_MAX], text[PATH_BYTES_MAX * 4];
 	va_list ap;

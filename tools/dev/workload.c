@@ -266,12 +266,11 @@ run_open(void)
 static void
 list(const char *path)
 {
-	struct dirent *e;
 	DIR *d;
 
 	if ((d = opendir(path)) == NULL)
 		die(path);
-	while ((e = readdir(d)) != NULL)
+	while (readdir(d) != NULL)
 		continue;
 	closedir(d);
 }
