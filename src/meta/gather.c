@@ -93,6 +93,7 @@ gather_fact(struct replica *r, struct replica_at at, const struct digest *digest
 	if ((fact->error = r->ops->load(r, at, &info)) != 0)
 		return;
 	fact->st = info.st;
+	fact->xattrs = info.xattrs;
 	if (S_ISREG(info.st.st_mode) || S_ISDIR(info.st.st_mode))
 		fact->error = judge_record(r, at, digest, &info, fact);
 }

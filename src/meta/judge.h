@@ -22,6 +22,7 @@ struct judge_fact {
 	struct stat st;		/* valid if error is 0 */
 	int record_error;	/* 0, or -ENODATA, -EBADMSG, ... : why there is no record */
 	struct record record;	/* valid if record_error is 0 */
+	bool xattrs;		/* has mirrored extended attributes */
 	bool meta_matches;	/* record.meta is that of owner, group, mode, xattrs found */
 };
 

@@ -11,6 +11,8 @@ src_meta_libmeta_a_SOURCES = \
 	src/meta/intent.h \
 	src/meta/judge.c \
 	src/meta/judge.h \
+	src/meta/keyfile.c \
+	src/meta/keyfile.h \
 	src/meta/label.c \
 	src/meta/label.h \
 	src/meta/listing.c \

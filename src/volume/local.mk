@@ -1,1 +1,31 @@
-# src/volume
+# src/volume: one file tree over N replicas
+noinst_LIBRARIES += src/volume/libvolume.a
+src_volume_libvolume_a_SOURCES = \
+	src/volume/attrs.c src/volume/attrs.h \
+	src/volume/blocks.c src/volume/blocks.h \
+	src/volume/change.c src/volume/change.h \
+	src/volume/dir.c src/volume/dir.h \
+	src/volume/examine.c \
+	src/volume/file.c src/volume/file.h \
+	src/volume/files.c src/volume/files.h \
+	src/volume/form.c \
+	src/volume/handles.c src/volume/handles.h \
+	src/volume/load.c src/volume/load.h \
+	src/volume/members.c src/volume/members.h \
+	src/volume/membership.c \
+	src/volume/mount.c src/volume/mount.h \
+	src/volume/names.c src/volume/names.h \
+	src/volume/namesop.c src/volume/namesop.h \
+	src/volume/node.h \
+	src/volume/nodes.c src/volume/nodes.h \
+	src/volume/pages.c src/volume/pages.h \
+	src/volume/read.c \
+	src/volume/reconcile.c src/volume/reconcile.h \
+	src/volume/settle.c src/volume/settle.h \
+	src/volume/show.h \
+	src/volume/state.h \
+	src/volume/store.c src/volume/store.h \
+	src/volume/volume.c src/volume/volume.h \
+	src/volume/walk.c src/volume/walk.h \
+	src/volume/write.c src/volume/write.h \
+	src/volume/xattrs.c src/volume/xattrs.h

@@ -1,0 +1,95 @@
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "meta/copy.h"
+#include "meta/meta.h"
+#include "meta/quarantine.h"
+
+/* Make a directory that no other thread or earlier mount has made. */
+static int
+slot_make(struct replica *r, replica_handle quarantine, char *slot, size_t size, const char *when)
+{
+	static atomic_uint number;
+	const struct replica_new new = { .mode = S_IFDIR | 0700, .owned = true };
+	int rc;
+
+	do {
+		snprintf(slot, size, "%s-%u", when, atomic_fetch_add(&number, 1));
+		rc = r->ops->create(r, quarantine, slot, &new, NULL);
+	} while (rc == -EEXIST);
+	return rc;
+}
+
+/* Open a new place that says what it is for. */
+static int
+place_open(struct replica *r, const char *path, const char *reason, replica_handle *place)
+{
+	replica_handle meta = REPLICA_NONE, quarantine = REPLICA_NONE;
+	char when[32], slot[64], text[2048];
+	struct tm tm;
+	time_t now = time(NULL);
+	int rc;
+
+	*place = REPLICA_NONE;
+	gmtime_r(&now, &tm);
+	strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm);
+	if ((rc = meta_open(r, true, &meta)) != 0 ||
+	    (rc = meta_subdir(r, meta, "quarantine", true, &quarantine)) != 0 ||
+	    (rc = slot_make(r, quarantine, slot, sizeof(slot), when)) != 0 ||
+	    (rc = r->ops->dir_open(r, quarantine, slot, place)) != 0)
+		goto done;
+
+	/* The origin first: a version without a story is worth little. */
+	snprintf(text, sizeof(text), "path = %s\nwhen = %s\nreason = %s\n", path, when, reason);
+	rc = meta_replace_file(r, *place, "origin", text, strlen(text));
+
+done:
+	if (rc != 0 && *place != REPLICA_NONE) {
+		r->ops->dir_close(r, *place);
+		*place = REPLICA_NONE;
+	}
+	if (quarantine != REPLICA_NONE)
+		r->ops->dir_close(r, quarantine);
+	if (meta != REPLICA_NONE)
+		r->ops->dir_close(r, meta);
+	return rc;
+}
+
+int
+quarantine_move(struct replica *r, replica_handle dir, const char *name, const char *path, const char *reason)
+{
+	replica_handle place;
+	int rc;
+
+	if ((rc = place_open(r, path, reason, &place)) != 0)
+		return rc;
+	rc = r->ops->rename(r, dir, name, place, "data", 0);
+	r->ops->dir_close(r, place);
+	return rc;
+}
+
+int
+quarantine_copy(struct replica *r, struct replica_at at, const char *path, const char *reason)
+{
+	const struct copy copy = { .src = r, .dst = r, .src_tags = REPLICA_NONE, .dst_tags = REPLICA_NONE };
+	replica_handle place, file;
+	struct replica_at to;
+	int rc;
+
+	if ((rc = place_open(r, path, reason, &place)) != 0)
+		return rc;
+	to = (struct replica_at){ place, "data" };
+	if ((rc = copy_make(&copy, at, place, to.name)) == 0 &&
+	    (rc = copy_data(&copy, at, to, NULL)) == 0 &&
+	    (rc = r->ops->open(r, to, true, &file, NULL)) == 0) {
+		rc = r->ops->fsync(r, file, false);
+		r->ops->close(r, file);
+	}
+	if (rc == 0)
+		rc = r->ops->dir_sync(r, place);
+	r->ops->dir_close(r, place);
+	return rc;
+}

@@ -1,0 +1,372 @@
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "meta/tags.h"
+#include "util/hashmap.h"
+#include "util/list.h"
+
+struct page {
+	struct hashmap_link by_index;
+	struct list_link by_age;
+	bool dirty;
+	uint8_t stored[DIGEST_SIZE];	/* the check that is part of sum */
+	uint8_t bytes[TAGPAGE_SIZE];
+};
+
+struct tags {
+	const struct digest *digest;
+	bool paged;
+
+	/* Not paged: */
+	uint8_t *array;
+	uint64_t array_count;		/* tags there is room for */
+
+	/* Paged: */
+	struct hashmap pages;
+	struct list_link ages;		/* oldest first */
+	uint8_t sum[DIGEST_SIZE];
+};
+
+int
+tags_new(const struct digest *digest, const struct record *record, struct tags **out)
+{
+	struct tags *tags;
+
+	if ((tags = calloc(1, sizeof(*tags))) == NULL)
+		return -ENOMEM;
+	tags->digest = digest;
+	list_init(&tags->ages);
+	if (record->kind == RECORD_PAGED) {
+		if (hashmap_init(&tags->pages) != 0)
+			goto fail;
+		tags->paged = true;
+		memcpy(tags->sum, record->sum, DIGEST_SIZE);
+	} else if (record->tag_count > 0) {
+		if ((tags->array = malloc((size_t)record->tag_count * DIGEST_SIZE)) == NULL)
+			goto fail;
+		memcpy(tags->array, record->tags, (size_t)record->tag_count * DIGEST_SIZE);
+		tags->array_count = record->tag_count;
+	}
+	*out = tags;
+	return 0;
+
+fail:
+	free(tags);
+	return -ENOMEM;
+}
+
+static void
+page_free(struct tags *tags, struct page *page)
+{
+	hashmap_remove(&tags->pages, &page->by_index);
+	list_remove(&page->by_age);
+	free(page);
+}
+
+static void
+pages_free(struct tags *tags)
+{
+	while (list_linked(&tags->ages))
+		page_free(tags, list_entry(tags->ages.next, struct page, by_age));
+	hashmap_free(&tags->pages);
+}
+
+void
+tags_free(struct tags *tags)
+{
+	if (tags == NULL)
+		return;
+	if (tags->paged)
+		pages_free(tags);
+	free(tags->array);
+	free(tags);
+}
+
+bool
+tags_paged(const struct tags *tags)
+{
+	return tags->paged;
+}
+
+static struct page *
+page_find(const struct tags *tags, uint64_t index)
+{
+	struct hashmap_link *link = hashmap_find(&tags->pages, index);
+
+	return link == NULL ? NULL : hashmap_entry(link, struct page, by_index);
+}
+
+static struct page *
+page_add(struct tags *tags, uint64_t index)
+{
+	struct page *page;
+
+	if ((page = calloc(1, sizeof(*page))) == NULL)
+		return NULL;
+	hashmap_insert(&tags->pages, &page->by_index, index);
+	list_init(&page->by_age);
+	list_append(&tags->ages, &page->by_age);
+	return page;
+}
+
+/* Get page ${index} into memory. */
+static int
+page_get(struct tags *tags, const struct tags_source *source, uint64_t index, struct page **out)
+{
+	struct page *page;
+	int rc;
+
+	if ((page = page_find(tags, index)) == NULL) {
+		if ((page = page_add(tags, index)) == NULL)
+			return -ENOMEM;
+		if (source != NULL && (rc = source->load(source->arg, index, page->bytes)) != 0) {
+			page_free(tags, page);
+			return rc;
+		}
+		memcpy(page->stored, tagpage_sum(page->bytes), DIGEST_SIZE);
+	}
+	*out = page;
+	return 0;
+}
+
+int
+tags_get(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t count, uint8_t *out)
+{
+	struct page *page;
+	uint64_t run;
+	int rc;
+
+	while (count > 0) {
+		if (tags->paged) {
+			if ((rc = page_get(tags, source, first / TAGPAGE_TAGS, &page)) != 0)
+				return rc;
+			run = TAGPAGE_TAGS - first % TAGPAGE_TAGS;
+			if (run > count)
+				run = count;
+			memcpy(out, tagpage_tag(page->bytes, first % TAGPAGE_TAGS), run * DIGEST_SIZE);
+		} else if (first < tags->array_count) {
+			run = tags->array_count - first;
+			if (run > count)
+				run = count;
+			memcpy(out, tags->array + first * DIGEST_SIZE, run * DIGEST_SIZE);
+		} else {
+			run = count;
+			memset(out, 0, run * DIGEST_SIZE);
+		}
+		first += run;
+		count -= run;
+		out += run * DIGEST_SIZE;
+	}
+	return 0;
+}
+
+int
+tags_page_out(struct tags *tags)
+{
+	struct page *page;
+	uint64_t i, run;
+
+	if (tags->paged)
+		return 0;
+	if (hashmap_init(&tags->pages) != 0)
+		return -ENOMEM;
+	for (i = 0; i < tags->array_count; i += run) {
+		run = tags->array_count - i < TAGPAGE_TAGS ? tags->array_count - i : TAGPAGE_TAGS;
+		if ((page = page_add(tags, i / TAGPAGE_TAGS)) == NULL) {
+			pages_free(tags);
+			return -ENOMEM;
+		}
+		memcpy(tagpage_tag(page->bytes, 0), tags->array + i * DIGEST_SIZE, run * DIGEST_SIZE);
+		page->dirty = true;
+	}
+	free(tags->array);
+	tags->array = NULL;
+	tags->array_count = 0;
+	memset(tags->sum, 0, DIGEST_SIZE);
+	tags->paged = true;
+	return 0;
+}
+
+void
+tags_inline_again(struct tags *tags)
+{
+	if (tags->paged)
+		pages_free(tags);
+	tags->paged = false;
+	free(tags->array);
+	tags->array = NULL;
+	tags->array_count = 0;
+}
+
+/* Make the array long enough for ${count} tags; longer ones become pages. */
+static int
+array_grow(struct tags *tags, uint64_t count)
+{
+	uint8_t *array;
+	uint64_t room;
+
+	if (count <= tags->array_count)
+		return 0;
+	if (count > RECORD_TAGS_MAX)
+		return tags_page_out(tags);
+	for (room = 2; room < count; room *= 2)
+		continue;
+	if ((array = realloc(tags->array, room * DIGEST_SIZE)) == NULL)
+		return -ENOMEM;
+	memset(array + tags->array_count * DIGEST_SIZE, 0, (room - tags->array_count) * DIGEST_SIZE);
+	tags->array = array;
+	tags->array_count = room;
+	return 0;
+}
+
+int
+tags_prepare(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t count)
+{
+	struct page *page;
+	uint64_t index;
+	int rc;
+
+	if (count == 0)
+		return 0;
+	if (!tags->paged && (rc = array_grow(tags, first + count)) != 0)
+		return rc;
+	if (!tags->paged)
+		return 0;
+	for (index = first / TAGPAGE_TAGS; index <= (first + count - 1) / TAGPAGE_TAGS; index++) {
+		if ((rc = page_get(tags, source, index, &page)) != 0)
+			return rc;
+	}
+	return 0;
+}
+
+void
+tags_set(struct tags *tags, uint64_t first, uint64_t count, const uint8_t *in)
+{
+	struct page *page;
+	uint64_t run;
+
+	if (!tags->paged) {
+		assert(first + count <= tags->array_count);
+		memcpy(tags->array + first * DIGEST_SIZE, in, count * DIGEST_SIZE);
+		return;
+	}
+	for (; count > 0; first += run, count -= run, in += run * DIGEST_SIZE) {
+		page = page_find(tags, first / TAGPAGE_TAGS);
+		assert(page != NULL);
+		run = TAGPAGE_TAGS - first % TAGPAGE_TAGS;
+		if (run > count)
+			run = count;
+		memcpy(tagpage_tag(page->bytes, first % TAGPAGE_TAGS), in, run * DIGEST_SIZE);
+		page->dirty = true;
+	}
+}
+
+int
+tags_clear(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t count, uint64_t page_count)
+{
+	struct page *page;
+	uint64_t end = count > UINT64_MAX - first ? UINT64_MAX : first + count;
+	uint64_t index, from, to;
+	int rc;
+
+	if (!tags->paged) {
+		if (end > tags->array_count)
+			end = tags->array_count;
+		if (first < end)
+			memset(tags->array + first * DIGEST_SIZE, 0, (end - first) * DIGEST_SIZE);
+		return 0;
+	}
+
+	/* Load first, so that an error leaves all as it was. */
+	for (index = first / TAGPAGE_TAGS; index < page_count && index * TAGPAGE_TAGS < end; index++) {
+		if ((rc = page_get(tags, source, index, &page)) != 0)
+			return rc;
+	}
+	for (index = first / TAGPAGE_TAGS; index < page_count && index * TAGPAGE_TAGS < end; index++) {
+		page = page_find(tags, index);
+		assert(page != NULL);
+		from = index * TAGPAGE_TAGS < first ? first % TAGPAGE_TAGS : 0;
+		to = end - index * TAGPAGE_TAGS < TAGPAGE_TAGS ? end - index * TAGPAGE_TAGS : TAGPAGE_TAGS;
+		if (digest_zeros(tagpage_tag(page->bytes, (unsigned)from), (to - from) * DIGEST_SIZE))
+			continue;
+		memset(tagpage_tag(page->bytes, (unsigned)from), 0, (to - from) * DIGEST_SIZE);
+		page->dirty = true;
+	}
+	return 0;
+}
+
+int
+tags_each_dirty(struct tags *tags, uint64_t id,
+    int (*write)(void *arg, uint64_t index, const uint8_t *page), void *arg)
+{
+	struct list_link *at;
+	struct page *page;
+	int rc;
+
+	if (!tags->paged)
+		return 0;
+	for (at = tags->ages.next; at != &tags->ages; at = at->next) {
+		page = list_entry(at, struct page, by_age);
+		if (!page->dirty)
+			continue;
+		tagpage_seal(tags->digest, id, page->by_index.key, page->bytes);
+		digest_xor(tags->sum, page->stored);
+		memcpy(page->stored, tagpage_sum(page->bytes), DIGEST_SIZE);
+		digest_xor(tags->sum, page->stored);
+		if ((rc = write(arg, page->by_index.key, page->bytes)) != 0)
+			return rc;
+	}
+	return 0;
+}
+
+void
+tags_clean(struct tags *tags)
+{
+	struct list_link *at;
+
+	if (!tags->paged)
+		return;
+	for (at = tags->ages.next; at != &tags->ages; at = at->next)
+		list_entry(at, struct page, by_age)->dirty = false;
+}
+
+void
+tags_fill_record(const struct tags *tags, uint64_t block_count, struct record *record)
+{
+	if (tags->paged) {
+		record->kind = RECORD_PAGED;
+		record->tag_count = 0;
+		record->tags = NULL;
+		memcpy(record->sum, tags->sum, DIGEST_SIZE);
+		return;
+	}
+	assert(block_count <= tags->array_count);
+	record->kind = RECORD_INLINE;
+	record->tag_count = (uint32_t)block_count;
+	record->tags = tags->array;
+	memset(record->sum, 0, DIGEST_SIZE);
+}
+
+void
+tags_trim(struct tags *tags, uint64_t page_max)
+{
+	struct list_link *at, *next;
+	struct page *page;
+
+	if (!tags->paged)
+		return;
+	for (at = tags->ages.next; at != &tags->ages && tags->pages.count > page_max; at = next) {
+		next = at->next;
+		page = list_entry(at, struct page, by_age);
+		if (!page->dirty)
+			page_free(tags, page);
+	}
+}
+
+uint64_t
+tags_page_count(const struct tags *tags)
+{
+	return tags->paged ? tags->pages.count : 0;
+}

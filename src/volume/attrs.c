@@ -1,0 +1,220 @@
+#include <errno.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "volume/attrs.h"
+#include "volume/change.h"
+#include "volume/file.h"
+#include "volume/files.h"
+#include "volume/handles.h"
+#include "volume/members.h"
+#include "volume/show.h"
+#include "volume/store.h"
+#include "volume/write.h"
+
+/* What every file system of Linux that keeps nanoseconds can keep: ext4's range. */
+#define TIME_MIN (-INT64_C(0x80000000))
+#define TIME_MAX INT64_C(0x37fffffff)
+
+/* Space taken is what one member says; sizes of directories too. */
+static void
+refresh(struct volume *v, struct node *node)
+{
+	struct member *m = members_for_read(v, node_key(node));
+	struct handles_place place;
+	struct stat st;
+
+	if (m == NULL || handles_at(v, m, node, &place) != 0)
+		return;
+	if (m->r->ops->stat(m->r, place.at, &st) == 0) {
+		node->blocks = (uint64_t)st.st_blocks;
+		if (S_ISDIR(node->mode))
+			node->size = (uint64_t)st.st_size;
+		node->blocks_stale = false;
+	}
+	handles_at_done(v, &place);
+}
+
+void
+show_attributes(struct volume *v, struct node *node, struct stat *st)
+{
+	if (node->blocks_stale)
+		refresh(v, node);
+	memset(st, 0, sizeof(*st));
+	st->st_ino = node_key(node);
+	st->st_mode = node->mode;
+	st->st_nlink = node->nlink;
+	st->st_uid = node->uid;
+	st->st_gid = node->gid;
+	st->st_rdev = node->rdev;
+	st->st_size = (off_t)node->size;
+	st->st_blksize = BLOCK;
+	st->st_blocks = (blkcnt_t)node->blocks;
+	st->st_atim = node->atime;
+	st->st_mtim = node->mtime;
+	st->st_ctim = node->ctime;
+}
+
+int
+attrs_get(struct volume *v, struct node *node, struct stat *st)
+{
+	bool stale;
+
+	pthread_rwlock_rdlock(&node->lock);
+	stale = node->blocks_stale;
+	if (!stale)
+		show_attributes(v, node, st);
+	pthread_rwlock_unlock(&node->lock);
+	if (!stale)
+		return 0;
+
+	pthread_rwlock_rdlock(&v->tree);
+	pthread_rwlock_wrlock(&node->lock);
+	show_attributes(v, node, st);
+	pthread_rwlock_unlock(&node->lock);
+	pthread_rwlock_unlock(&v->tree);
+	return 0;
+}
+
+struct owner { uid_t uid; gid_t gid; };
+
+static int
+chown_call(void *arg, struct member *m, struct replica_at at)
+{
+	const struct owner *owner = arg;
+
+	return m->r->ops->chown(m->r, at, owner->uid, owner->gid);
+}
+
+/* Owner, mode, and the bits that a change of owner takes away. */
+static int
+set_meta(struct volume *v, struct node *node, const struct stat *want, unsigned mask)
+{
+	struct owner owner = { mask & ATTRS_UID ? want->st_uid : (uid_t)-1, mask & ATTRS_GID ? want->st_gid : (gid_t)-1 };
+	mode_t mode = mask & ATTRS_MODE ? want->st_mode & 07777 : node->mode & 07777;
+	struct member *proved;
+	int rc;
+
+	if ((rc = change_meta_before(v, node, &proved)) != 0)
+		return rc;
+	if (mask & (ATTRS_UID | ATTRS_GID)) {
+		if ((rc = change_each(v, node, chown_call, NULL, &owner, "changing an owner")) != 0)
+			return rc;
+		if (mask & ATTRS_UID)
+			node->uid = want->st_uid;
+		if (mask & ATTRS_GID)
+			node->gid = want->st_gid;
+		if (S_ISREG(node->mode) && !(mask & ATTRS_MODE)) {
+			mode &= ~(mode_t)S_ISUID;
+			if (mode & S_IXGRP)
+				mode &= ~(mode_t)S_ISGID;
+		}
+	}
+	/* chown may have changed the mode on the members: say it again. */
+	if (!S_ISLNK(node->mode) && ((mask & ATTRS_MODE) || (mask & (ATTRS_UID | ATTRS_GID) && node->mode & (S_ISUID | S_ISGID)))) {
+		if ((rc = change_mode(v, node, mode)) != 0)
+			return rc;
+	}
+	if ((mask & (ATTRS_UID | ATTRS_GID)) && node->has_xattrs && (rc = change_drop_capability(v, node)) != 0)
+		return rc;
+	return change_meta_after(v, node, proved);
+}
+
+static struct timespec
+clamp(struct timespec ts)
+{
+	if (ts.tv_sec < TIME_MIN)
+		return (struct timespec){ .tv_sec = TIME_MIN };
+	if (ts.tv_sec > TIME_MAX)
+		return (struct timespec){ .tv_sec = TIME_MAX };
+	return ts;
+}
+
+/* Times reach the members with the record, within a second. */
+static void
+set_times(struct volume *v, struct node *node, const struct stat *want, unsigned mask)
+{
+	change_times(node, false);
+	if (mask & (ATTRS_ATIME | ATTRS_ATIME_NOW)) {
+		node->atime = mask & ATTRS_ATIME_NOW ? node->ctime : clamp(want->st_atim);
+		node->atime_set = true;
+	}
+	if (mask & (ATTRS_MTIME | ATTRS_MTIME_NOW))
+		node->mtime = mask & ATTRS_MTIME_NOW ? node->ctime : clamp(want->st_mtim);
+	node->unsynced = true;
+	store_later(v, node);
+}
+
+/* A file need not be open to be cut. */
+static int
+set_size(struct volume *v, struct node *node, uint64_t size)
+{
+	bool opened = false;
+	int rc;
+
+	if (!S_ISREG(node->mode))
+		return S_ISDIR(node->mode) ? -EISDIR : -EINVAL;
+	if (node->file == NULL) {
+		if ((rc = files_attach(v, node)) != 0)
+			return rc;
+		opened = true;
+	}
+	if ((rc = files_open_all(v, node, true)) == 0)
+		rc = write_size(v, node, size);
+	if (opened && rc == 0)
+		rc = store_now(v, node);
+	if (opened && !node->dirty)
+		files_detach(v, node);
+	return rc;
+}
+
+static int
+set_locked(struct volume *v, struct node *node, const struct stat *want, unsigned mask)
+{
+	int rc;
+
+	if (mask & (ATTRS_MODE | ATTRS_UID | ATTRS_GID)) {
+		if ((rc = set_meta(v, node, want, mask)) != 0)
+			return rc;
+		node->unsynced = true;
+	} else if ((mask & ATTRS_KILL_PRIV) && (rc = change_kill_priv(v, node)) != 0) {
+		return rc;
+	}
+	if ((mask & ATTRS_SIZE) && (rc = set_size(v, node, (uint64_t)want->st_size)) != 0)
+		return rc;
+	if (mask & (ATTRS_ATIME | ATTRS_ATIME_NOW | ATTRS_MTIME | ATTRS_MTIME_NOW))
+		set_times(v, node, want, mask);
+	return 0;
+}
+
+int
+attrs_set(struct volume *v, struct node *node, const struct stat *want, unsigned mask, struct stat *st)
+{
+	int rc;
+
+	if ((rc = change_allowed(v)) != 0)
+		return rc;
+	pthread_rwlock_rdlock(&v->tree);
+	pthread_rwlock_wrlock(&node->lock);
+	if (!node_has_record(node) || (rc = members_mark(v, node_key(node), node_key(node))) == 0)
+		rc = set_locked(v, node, want, mask);
+	if (rc == 0)
+		show_attributes(v, node, st);
+	pthread_rwlock_unlock(&node->lock);
+	pthread_rwlock_unlock(&v->tree);
+	return rc;
+}
+
+int
+attrs_readlink(struct volume *v, struct node *node, char *buf, size_t size)
+{
+	size_t len;
+
+	(void)v;
+	if (!S_ISLNK(node->mode))
+		return -EINVAL;
+	if ((len = strlen(node->target)) >= size)
+		return -ENAMETOOLONG;
+	memcpy(buf, node->target, len + 1);
+	return 0;
+}

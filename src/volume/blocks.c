@@ -1,0 +1,336 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/log.h"
+#include "volume/blocks.h"
+#include "volume/file.h"
+#include "volume/files.h"
+#include "volume/members.h"
+#include "volume/nodes.h"
+#include "volume/pages.h"
+
+/* Blocks that an unaligned request of FILE_IO_MAX bytes can touch. */
+#define SPAN_BLOCKS (FILE_IO_MAX / BLOCK + 2)
+
+struct scratch { uint8_t *data; uint8_t tags[SPAN_BLOCKS * DIGEST_SIZE]; };
+
+static pthread_key_t scratch_key;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+
+static void
+scratch_free(void *arg)
+{
+	struct scratch *s = arg;
+
+	free(s->data);
+	free(s);
+}
+
+static void
+scratch_setup(void)
+{
+	pthread_key_create(&scratch_key, scratch_free);
+}
+
+static struct scratch *
+scratch(void)
+{
+	struct scratch *s;
+
+	pthread_once(&scratch_once, scratch_setup);
+	if ((s = pthread_getspecific(scratch_key)) != NULL)
+		return s;
+	if ((s = malloc(sizeof(*s))) == NULL)
+		return NULL;
+	if (posix_memalign((void **)&s->data, BLOCK, (SPAN_BLOCKS + 2) * BLOCK) != 0 ||
+	    pthread_setspecific(scratch_key, s) != 0) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+uint8_t *
+blocks_scratch(void)
+{
+	struct scratch *s = scratch();
+
+	return s == NULL ? NULL : s->data;
+}
+
+uint8_t *
+blocks_scratch_edges(void)
+{
+	struct scratch *s = scratch();
+
+	return s == NULL ? NULL : s->data + SPAN_BLOCKS * BLOCK;
+}
+
+/* How many bytes of block ${index} lie before the end of file. */
+static size_t
+block_len(const struct node *node, uint64_t index)
+{
+	uint64_t start = index * BLOCK;
+
+	if (start >= node->size)
+		return 0;
+	return node->size - start < BLOCK ? (size_t)(node->size - start) : BLOCK;
+}
+
+static bool
+block_matches(const struct volume *v, const uint8_t *tag, const uint8_t *data, size_t len)
+{
+	uint8_t found[DIGEST_SIZE];
+
+	if (digest_is_zero(tag))
+		return digest_zeros(data, len);
+	digest_tag(&v->digest, data, len, found);
+	return memcmp(found, tag, DIGEST_SIZE) == 0;
+}
+
+static int
+tags_copy(struct volume *v, struct node *node, uint64_t first, uint64_t count, uint8_t *out)
+{
+	struct pages_context context = { v, node, node->file };
+	const struct tags_source source = { pages_load, &context };
+	int rc;
+
+	pthread_mutex_lock(&node->file->mutex);
+	rc = tags_get(node->file->tags, &source, first, count, out);
+	if (rc == 0 && tags_paged(node->file->tags))
+		files_account(v, node->file);
+	pthread_mutex_unlock(&node->file->mutex);
+	return rc;
+}
+
+/* Read with the clock running, for the choice of the next member. */
+static ssize_t
+timed_read(struct member *m, replica_handle handle, void *buf, size_t len, uint64_t offset)
+{
+	struct timespec before, after;
+	uint64_t ns, average;
+	ssize_t n;
+
+	atomic_fetch_add_explicit(&m->in_flight, 1, memory_order_relaxed);
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	n = m->r->ops->pread(m->r, handle, buf, len, offset);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	atomic_fetch_sub_explicit(&m->in_flight, 1, memory_order_relaxed);
+	ns = (uint64_t)(after.tv_sec - before.tv_sec) * 1000000000u + (uint64_t)after.tv_nsec - (uint64_t)before.tv_nsec;
+	average = atomic_load_explicit(&m->latency_ns, memory_order_relaxed);
+	atomic_store_explicit(&m->latency_ns, average - average / 8 + ns / 8, memory_order_relaxed);
+	atomic_fetch_add_explicit(&m->reads, 1, memory_order_relaxed);
+	return n;
+}
+
+/* Is the file open on every member in sync? */
+static bool
+open_everywhere(struct volume *v, const struct node *node)
+{
+	struct member *m;
+
+	for_each_member(v, m) {
+		if (node->file->handle[m->index] < 0)
+			return false;
+	}
+	return true;
+}
+
+/* One member's copy of a block matches ${tag}. */
+static bool
+copy_read(struct volume *v, struct member *m, const struct node *node, uint64_t index, const uint8_t *tag, uint8_t *data)
+{
+	size_t len = block_len(node, index);
+	ssize_t n;
+
+	n = m->r->ops->pread(m->r, node->file->handle[m->index], data, len, index * BLOCK);
+	return n == (ssize_t)len && block_matches(v, tag, data, len);
+}
+
+/*
+ * The tag in memory matches no copy.  If it came from a damaged page, the
+ * page of another member may have the right one: a copy that matches a tag,
+ * any member's, is proved by it.
+ */
+static struct member *
+find_by_other_tags(struct volume *v, struct node *node, uint64_t index, uint8_t *tag, uint8_t *data)
+{
+	uint8_t page[TAGPAGE_SIZE];
+	struct member *m, *other;
+
+	if (!tags_paged(node->file->tags))
+		return NULL;
+	for_each_member(v, m) {
+		if (pages_read(v, m, node, node->file, index / TAGPAGE_TAGS, page) != -EBADMSG)
+			continue;
+		memcpy(tag, tagpage_tag(page, index % TAGPAGE_TAGS), DIGEST_SIZE);
+		if (digest_is_zero(tag))
+			continue;
+		for_each_member(v, other) {
+			if (copy_read(v, other, node, index, tag, data)) {
+				tags_prepare(node->file->tags, NULL, index, 1);
+				tags_set(node->file->tags, index, 1, tag);
+				return other;
+			}
+		}
+	}
+	return NULL;
+}
+
+static struct member *
+find_proved(struct volume *v, struct node *node, uint64_t index, uint8_t *tag, uint8_t *data)
+{
+	struct member *m;
+
+	for_each_member(v, m) {
+		if (copy_read(v, m, node, index, tag, data))
+			return m;
+	}
+	return find_by_other_tags(v, node, index, tag, data);
+}
+
+/* Write the proved bytes over one bad copy, and put the file's seal back. */
+static void
+copy_mend(struct volume *v, struct member *m, const char *from, struct node *node, uint64_t index,
+    const uint8_t *data)
+{
+	const struct replica_times seal = { .atime.tv_nsec = UTIME_OMIT, .mtime = node->mtime };
+	const struct replica_at at = { .handle = node->file->handle[m->index] };
+	replica_handle handle = REPLICA_NONE;
+	size_t len = block_len(node, index);
+	char path[NODES_PATH_MAX];
+	ssize_t n;
+	int rc = 0;
+
+	atomic_fetch_add(&m->blocks_bad, 1);
+	nodes_path(v, node, path, sizeof(path));
+	if (v->no_writes) {
+		log_warning("%s: block %" PRIu64 " (offset %" PRIu64 ") is bad on replica %s; not mended, for the volume is mounted read-only",
+		    path, index, index * BLOCK, m->r->path);
+		return;
+	}
+	if (!node->file->writable[m->index])
+		rc = m->r->ops->open(m->r, at, true, &handle, NULL);
+	if (rc == 0) {
+		n = m->r->ops->pwrite(m->r, handle >= 0 ? handle : at.handle, data, len, index * BLOCK);
+		rc = n == (ssize_t)len ? 0 : n < 0 ? (int)n : -ENOSPC;
+	}
+	/* While dirty, the next store seals. */
+	if (rc == 0 && !node->dirty)
+		rc = m->r->ops->store(m->r, at, &seal, NULL, 0);
+	if (handle >= 0)
+		m->r->ops->close(m->r, handle);
+	if (rc == 0) {
+		atomic_fetch_add(&m->mended, 1);
+		log_warning("mended %s: block %" PRIu64 " (offset %" PRIu64 ") on replica %s from %s",
+		    path, index, index * BLOCK, m->r->path, from);
+	} else if (members_settle(v, m, rc, "mending a block") < 0) {
+		log_warning("%s: block %" PRIu64 " (offset %" PRIu64 ") is bad on replica %s and cannot be mended now: %s",
+		    path, index, index * BLOCK, m->r->path, strerror(-rc));
+	}
+}
+
+static void
+report_lost(struct volume *v, struct node *node, uint64_t index)
+{
+	char path[NODES_PATH_MAX];
+	struct member *m;
+
+	if (node->file->reported == index)
+		return;
+	node->file->reported = index;
+	for_each_member(v, m)
+		atomic_fetch_add(&m->unmended, 1);
+	log_error("%s: block %" PRIu64 " (offset %" PRIu64 ") matches its checksum on no replica: reading it fails "
+	    "until it is wholly overwritten; restore it from a backup",
+	    nodes_path(v, node, path, sizeof(path)), index, index * BLOCK);
+}
+
+int
+blocks_mend(struct volume *v, struct node *node, uint64_t index, uint8_t *data)
+{
+	uint8_t tag[DIGEST_SIZE], other[BLOCK];
+	size_t len = block_len(node, index);
+	struct member *m, *good;
+	int rc = 0;
+
+	if ((rc = tags_copy(v, node, index, 1, tag)) != 0)
+		return rc;
+
+	/* One at a time: whoever comes second finds the block mended and counts nothing. */
+	pthread_mutex_lock(&v->heal_lock);
+	pthread_mutex_lock(&node->file->mutex);
+	good = find_proved(v, node, index, tag, data);
+	pthread_mutex_unlock(&node->file->mutex);
+	if (good == NULL && digest_is_zero(tag)) {
+		/* A block of zeros needs no source. */
+		memset(data, 0, len);
+	} else if (good == NULL) {
+		report_lost(v, node, index);
+		rc = -EIO;
+		goto done;
+	}
+	for_each_member(v, m) {
+		if (m != good && !copy_read(v, m, node, index, tag, other))
+			copy_mend(v, m, good == NULL ? "its tag (zeros)" : good->r->path, node, index, data);
+	}
+	memset(data + len, 0, BLOCK - len);
+
+done:
+	pthread_mutex_unlock(&v->heal_lock);
+	return rc;
+}
+
+/* A member to read from: the chosen one if the file is open there, else any where it is. */
+static struct member *
+source_of(struct volume *v, const struct node *node)
+{
+	struct member *m = members_for_read(v, node_key(node));
+
+	if (m != NULL && node->file->handle[m->index] >= 0)
+		return m;
+	for_each_member(v, m) {
+		if (node->file->handle[m->index] >= 0)
+			return m;
+	}
+	return NULL;
+}
+
+int
+blocks_read(struct volume *v, struct node *node, uint64_t first, uint64_t count, uint8_t *data)
+{
+	struct scratch *s = scratch();
+	struct member *m;
+	uint64_t i;
+	size_t want, len;
+	ssize_t n;
+	int rc;
+
+	if (s == NULL)
+		return -ENOMEM;
+	if ((rc = tags_copy(v, node, first, count, s->tags)) != 0)
+		return rc;
+	if ((m = source_of(v, node)) == NULL)
+		return open_everywhere(v, node) ? -EIO : -EAGAIN;
+
+	want = (size_t)(count - 1) * BLOCK + block_len(node, first + count - 1);
+	n = timed_read(m, node->file->handle[m->index], data, want, first * BLOCK);
+	if (n < (ssize_t)want)
+		memset(data + (n < 0 ? 0 : n), 0, want - (size_t)(n < 0 ? 0 : n));
+	for (i = 0; i < count; i++) {
+		len = block_len(node, first + i);
+		/* Bytes that were not there prove nothing, not even zeros. */
+		if (n >= (ssize_t)(i * BLOCK + len) &&
+		    block_matches(v, s->tags + i * DIGEST_SIZE, data + i * BLOCK, len))
+			continue;
+		if (!open_everywhere(v, node))
+			return -EAGAIN;
+		if ((rc = blocks_mend(v, node, first + i, data + i * BLOCK)) != 0)
+			return rc;
+	}
+	len = block_len(node, first + count - 1);
+	memset(data + (count - 1) * BLOCK + len, 0, BLOCK - len);
+	return 0;
+}

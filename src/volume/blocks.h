@@ -1,0 +1,32 @@
+/*
+ * volume/blocks -- proved blocks: reading, falling over, mending.
+ */
+
+#ifndef VOLUME_BLOCKS_H
+#define VOLUME_BLOCKS_H
+
+#include "volume/state.h"
+
+/*
+ * blocks_read(volume, node, first, count, data):
+ * Read ${count} blocks from ${first} on, the last one padded with zeros, into
+ * ${data} of ${count} * BLOCK bytes; each proved by its tag.  Copies that do
+ * not match are mended.  The file is open; node lock, shared will do.
+ * -EIO: no member has a copy that matches.  -EAGAIN: other members are needed
+ * and the file is not open there (files_open_all, without the node lock).
+ */
+int blocks_read(struct volume *volume, struct node *node, uint64_t first, uint64_t count, uint8_t *data);
+
+/*
+ * blocks_mend(volume, node, index, data):
+ * Find the proved copy of one block, on any member, copy it to ${data} (BLOCK
+ * bytes), and write it over copies that do not match.  Errors as blocks_read.
+ */
+int blocks_mend(struct volume *volume, struct node *node, uint64_t index, uint8_t *data);
+
+/* Memory of the calling thread, kept between calls: FILE_IO_MAX and a block at either end. */
+uint8_t *blocks_scratch(void);
+/* Two blocks more, for the edges of a write. */
+uint8_t *blocks_scratch_edges(void);
+
+#endif

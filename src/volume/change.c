@@ -1,0 +1,181 @@
+#include <errno.h>
+#include <string.h>
+
+#include "meta/gather.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "volume/change.h"
+#include "volume/handles.h"
+#include "volume/load.h"
+#include "volume/members.h"
+#include "volume/nodes.h"
+#include "volume/store.h"
+
+int
+change_allowed(const struct volume *v)
+{
+	return volume_read_only(v) ? -EROFS : 0;
+}
+
+void
+change_times(struct node *node, bool mtime)
+{
+	clock_now(&node->ctime);
+	if (mtime)
+		node->mtime = node->ctime;
+}
+
+/* One member's turn; a name that is missing there is mended first. */
+static int
+call_one(struct volume *v, struct node *node, struct member *m, change_call *call, void *arg)
+{
+	struct handles_place place;
+	int rc, tries;
+
+	for (tries = 0;; tries++) {
+		if ((rc = handles_at(v, m, node, &place)) == 0) {
+			rc = call(arg, m, place.at);
+			handles_at_done(v, &place);
+		}
+		if ((rc != -ENOENT && rc != -ENOTDIR) || tries > 0 || load_mend_node(v, node) != 0)
+			return rc;
+	}
+}
+
+int
+change_each(struct volume *v, struct node *node, change_call *call, change_call *undo, void *arg, const char *doing)
+{
+	struct member *m, *done;
+	unsigned count = 0;
+	int rc;
+
+	for_each_member(v, m) {
+		rc = call_one(v, node, m, call, arg);
+		if ((rc = members_settle(v, m, rc, doing)) < 0) {
+			for_each_member(v, done) {
+				if (done >= m)
+					break;
+				if (undo != NULL)
+					call_one(v, node, done, undo, arg);
+			}
+			return rc;
+		}
+		count += rc == 0;
+	}
+	return count > 0 ? 0 : -EIO;
+}
+
+static int
+chmod_call(void *arg, struct member *m, struct replica_at at)
+{
+	const mode_t *mode = arg;
+
+	return m->r->ops->chmod(m->r, at, *mode & 07777);
+}
+
+int
+change_mode(struct volume *v, struct node *node, mode_t mode)
+{
+	int rc;
+
+	mode &= 07777;
+	if ((rc = change_each(v, node, chmod_call, NULL, &mode, "changing a mode")) == 0)
+		node->mode = (node->mode & S_IFMT) | mode;
+	return rc;
+}
+
+static int
+drop_capability_call(void *arg, struct member *m, struct replica_at at)
+{
+	int rc = m->r->ops->xattr_remove(m->r, at, "security.capability");
+
+	(void)arg;
+	return rc == -ENODATA || rc == -EOPNOTSUPP ? 0 : rc;
+}
+
+int
+change_drop_capability(struct volume *v, struct node *node)
+{
+	return change_each(v, node, drop_capability_call, NULL, NULL, "dropping capabilities");
+}
+
+int
+change_kill_priv(struct volume *v, struct node *node)
+{
+	mode_t kill = 0;
+	struct member *proved;
+	int rc;
+
+	if (S_ISDIR(node->mode))
+		return 0;
+	if (node->mode & S_ISUID)
+		kill |= S_ISUID;
+	if ((node->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+		kill |= S_ISGID;
+	if (kill == 0 && !node->has_xattrs)
+		return 0;
+	if ((rc = change_meta_before(v, node, &proved)) != 0)
+		return rc;
+	if (kill != 0 && (rc = change_mode(v, node, node->mode & ~kill)) != 0)
+		return rc;
+	if (node->has_xattrs && (rc = change_drop_capability(v, node)) != 0)
+		return rc;
+	return change_meta_after(v, node, proved);
+}
+
+/* The digest of owner, mode and xattrs as ${m} has the latter. */
+static int
+meta_of(struct volume *v, struct node *node, struct member *m, uint32_t *meta)
+{
+	uint8_t xattrs[DIGEST_SIZE] = { 0 };
+	struct handles_place place;
+	int rc = 0;
+
+	if (node->has_xattrs && (rc = handles_at(v, m, node, &place)) == 0) {
+		rc = gather_xattrs(m->r, place.at, &v->digest, xattrs);
+		handles_at_done(v, &place);
+	}
+	if (rc == 0)
+		*meta = record_meta(&v->digest, node->uid, node->gid, node->mode, xattrs);
+	return rc;
+}
+
+int
+change_meta_before(struct volume *v, struct node *node, struct member **proved)
+{
+	char path[NODES_PATH_MAX];
+	struct member *m;
+	uint32_t meta;
+
+	*proved = NULL;
+	if (!node_has_record(node)) {
+		*proved = members_for_read(v, 0);
+		return *proved == NULL ? -EIO : 0;
+	}
+	for_each_member(v, m) {
+		if (meta_of(v, node, m, &meta) == 0 && meta == node->meta) {
+			*proved = m;
+			return 0;
+		}
+	}
+	log_error("%s: its extended attributes match its record on no replica; run fsck.mendfs",
+	    nodes_path(v, node, path, sizeof(path)));
+	return -EIO;
+}
+
+int
+change_meta_after(struct volume *v, struct node *node, struct member *proved)
+{
+	int rc = 0;
+
+	if (node_has_record(node)) {
+		if (!member_in_sync(proved) && (proved = members_for_read(v, 0)) == NULL)
+			return -EIO;
+		rc = meta_of(v, node, proved, &node->meta);
+	}
+	if (rc == 0) {
+		change_times(node, false);
+		store_later(v, node);
+	}
+	return rc;
+}

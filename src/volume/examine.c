@@ -1,0 +1,211 @@
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "meta/label.h"
+#include "replica/dir.h"
+#include "util/log.h"
+#include "volume/mount.h"
+
+/* One line for each way in which a directory cannot be opened. */
+static void
+explain_open(const char *path, int rc)
+{
+	switch (-rc) {
+	case EOPNOTSUPP:
+		log_error("%s: its file system has no user extended attributes; use ext4, xfs, btrfs or another that has", path);
+		break;
+	case EROFS:
+		log_error("%s: mounted read-only; remount it read-write, or mount the volume with -o ro", path);
+		break;
+	case ERANGE:
+		log_error("%s: its file system keeps times too coarsely for mendfs (ext4 wants 256-byte inodes)", path);
+		break;
+	case ENOSYS:
+		log_error("%s: mendfs needs /proc; mount it", path);
+		break;
+	case ENOSPC:
+		log_error("%s: no space is left there; free some", path);
+		break;
+	default:
+		log_error("%s: cannot be opened as a replica: %s; check the path and its permissions", path, strerror(-rc));
+	}
+}
+
+/* Is ${inner} the directory ${outer}, or below it? */
+static bool
+path_within(const char *inner, const char *outer)
+{
+	size_t len = strlen(outer);
+
+	if (strcmp(outer, "/") == 0)
+		return true;
+	return strncmp(inner, outer, len) == 0 && (inner[len] == '\0' || inner[len] == '/');
+}
+
+static int
+compare_paths(const struct mount *mount, unsigned which)
+{
+	const char *mine = mount->candidates[which].real, *other;
+	unsigned i;
+
+	for (i = 0; i < which; i++) {
+		other = mount->candidates[i].real;
+		if (strcmp(mine, other) == 0) {
+			log_error("%s: given twice; each replica is to be named once", mount->options->replicas[which]);
+			return -EINVAL;
+		}
+		if (path_within(mine, other) || path_within(other, mine)) {
+			log_error("%s: one replica must not lie within another (%s); use directories apart",
+			    mount->options->replicas[which], mount->options->replicas[i]);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int
+compare_mountpoint(const struct mount *mount, const struct candidate *c, const char *path)
+{
+	char real[PATH_MAX];
+
+	if (mount->options->mountpoint == NULL || realpath(mount->options->mountpoint, real) == NULL)
+		return 0;
+	if (path_within(real, c->real)) {
+		log_error("%s: the mountpoint lies within replica %s; use a mountpoint elsewhere",
+		    mount->options->mountpoint, path);
+		return -EINVAL;
+	}
+	if (path_within(c->real, real)) {
+		log_error("%s: the replica lies within the mountpoint %s; use a directory elsewhere",
+		    path, mount->options->mountpoint);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+struct look { unsigned names; bool lost_found; };
+
+static int
+look_call(void *arg, const char *name, unsigned char d_type, ino_t ino)
+{
+	struct look *look = arg;
+
+	(void)ino;
+	if (strcmp(name, REPLICA_META) == 0)
+		return 0;
+	if (strcmp(name, "lost+found") == 0 && d_type == DT_DIR)
+		look->lost_found = true;
+	else
+		look->names++;
+	return 0;
+}
+
+static int
+count_call(void *arg, const char *name, unsigned char d_type, ino_t ino)
+{
+	(void)name;
+	(void)d_type;
+	(void)ino;
+	++*(unsigned *)arg;
+	return 0;
+}
+
+/* Nothing there, but what mkfs.ext4 leaves. */
+static int
+look_for_names(struct candidate *c)
+{
+	struct look look = { 0, false };
+	replica_handle dir;
+	unsigned found = 0;
+	int rc;
+
+	if ((rc = c->r->ops->list(c->r, REPLICA_ROOT, look_call, &look)) != 0)
+		return rc;
+	if (look.lost_found && (rc = c->r->ops->dir_open(c->r, REPLICA_ROOT, "lost+found", &dir)) == 0) {
+		rc = c->r->ops->list(c->r, dir, count_call, &found);
+		c->r->ops->dir_close(c->r, dir);
+	}
+	c->empty = look.names == 0 && found == 0;
+	return rc;
+}
+
+static int
+examine_label(struct candidate *c, const char *path)
+{
+	c->label_error = label_read(c->r, &c->label);
+	if (c->label_error == -EPROTONOSUPPORT) {
+		log_error("%s: its label has format version %u, this program knows version %d; use a newer mendfs",
+		    path, c->label.version, LABEL_VERSION);
+		return -EPROTONOSUPPORT;
+	}
+	if (c->label_error == 0 && c->label.write_features != 0 && c->label.read_features == 0) {
+		log_error("%s: uses features (%#llx) that this program does not know; use a newer mendfs",
+		    path, (unsigned long long)c->label.write_features);
+		return -EPROTONOSUPPORT;
+	}
+	/* Forming a volume was interrupted: nothing was ever written to it. */
+	if (c->label_error == 0 && c->label.events <= 1 && c->label.moving)
+		c->label_error = -ENOENT;
+	return look_for_names(c);
+}
+
+static int
+examine_one(struct mount *mount, unsigned i)
+{
+	const char *path = mount->options->replicas[i];
+	struct candidate *c = &mount->candidates[i];
+	int rc;
+
+	if ((c->real = realpath(path, NULL)) == NULL) {
+		rc = -errno;
+		log_error("%s: %s; is the disk mounted and the path right?", path, strerror(errno));
+		return rc;
+	}
+	if ((rc = compare_paths(mount, i)) != 0 || (rc = compare_mountpoint(mount, c, path)) != 0)
+		return rc;
+	if ((rc = dir_replica_open(c->real, mount->options->read_only, &c->r)) != 0) {
+		explain_open(path, rc);
+		return rc;
+	}
+	if ((rc = c->r->ops->lock(c->r, !mount->options->read_only)) != 0) {
+		log_error("%s: in use by another mount or check of the volume; unmount it, or wait for it to end", path);
+		return rc == -EWOULDBLOCK ? -EBUSY : rc;
+	}
+	if ((rc = examine_label(c, path)) != 0 && rc != -EPROTONOSUPPORT)
+		explain_open(path, rc);
+	return rc;
+}
+
+int
+mount_examine(struct mount *mount)
+{
+	unsigned i;
+	int rc;
+
+	for (i = 0; i < mount->options->replica_count; i++) {
+		mount->count++;
+		if ((rc = examine_one(mount, i)) != 0)
+			return rc;
+	}
+	mount->forming = true;
+	for (i = 0; i < mount->count; i++) {
+		if (mount->candidates[i].label_error != -ENOENT)
+			mount->forming = false;
+	}
+	return 0;
+}
+
+void
+mount_done(struct mount *mount)
+{
+	unsigned i;
+
+	for (i = 0; i < mount->count; i++) {
+		if (mount->candidates[i].r != NULL)
+			mount->candidates[i].r->ops->free(mount->candidates[i].r);
+		free(mount->candidates[i].real);
+	}
+}

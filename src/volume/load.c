@@ -1,0 +1,250 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "meta/gather.h"
+#include "volume/handles.h"
+#include "volume/load.h"
+#include "volume/members.h"
+#include "volume/nodes.h"
+#include "volume/settle.h"
+#include "volume/store.h"
+
+#define ACL_DEFAULT "system.posix_acl_default"
+
+uint64_t
+load_borrowed_id(const struct member *m, ino_t ino)
+{
+	return NODE_ID_BORROWED | (uint64_t)m->index << 56 | (ino & ((UINT64_C(1) << 56) - 1));
+}
+
+/* Does what one member says need no second opinion? */
+static bool
+proved(struct volume *v, const struct node *dir, const struct judge_fact *fact)
+{
+	enum record_kind kind;
+
+	if (fact->error != 0 || fact->record_error != 0 || !fact->meta_matches)
+		return false;
+	kind = fact->record.kind;
+	if (S_ISDIR(fact->st.st_mode) ? kind != RECORD_DIRECTORY : kind == RECORD_DIRECTORY)
+		return false;
+	if (S_ISREG(fact->st.st_mode) && (uint64_t)fact->st.st_size != fact->record.size)
+		return false;
+	return !v->was_unclean || (!intent_was_dirty(v->intent, fact->record.id) &&
+	    !intent_was_dirty(v->intent, node_key(dir)));
+}
+
+static void
+attributes_from(struct node *node, const struct judge_fact *fact)
+{
+	const struct stat *st = &fact->st;
+
+	node->uid = st->st_uid;
+	node->gid = st->st_gid;
+	node->mode = st->st_mode;
+	node->rdev = S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode) ? st->st_rdev : 0;
+	node->nlink = st->st_nlink;
+	node->size = (uint64_t)st->st_size;
+	node->blocks = (uint64_t)st->st_blocks;
+	node->atime = st->st_atim;
+	node->mtime = st->st_mtim;
+	node->ctime = st->st_ctim;
+	node->has_xattrs = fact->xattrs;
+	if (fact->record_error != 0)
+		return;
+	node->mtime = fact->record.mtime;
+	node->ctime = fact->record.ctime;
+	node->generation = fact->record.generation;
+	node->meta = fact->record.meta;
+	node->paged = fact->record.kind == RECORD_PAGED;
+	if (S_ISREG(st->st_mode))
+		node->size = fact->record.size;
+	if (S_ISDIR(st->st_mode))
+		memcpy(node->names, fact->record.sum, DIGEST_SIZE);
+}
+
+/* A new node, or the one that is known by the id already. */
+static int
+node_from(struct volume *v, struct member *m, struct replica_at at, const struct judge_fact *fact, char **target,
+    struct node **out)
+{
+	bool has_record = S_ISREG(fact->st.st_mode) || S_ISDIR(fact->st.st_mode);
+	uint64_t id = has_record ? fact->record.id : load_borrowed_id(m, fact->st.st_ino);
+	struct node *node;
+	int rc;
+
+	if ((rc = nodes_new(id, fact->st.st_mode, &node)) != 0)
+		return rc;
+	attributes_from(node, fact);
+	if (S_ISDIR(node->mode) && node->has_xattrs)
+		node->default_acl = m->r->ops->xattr_get(m->r, at, ACL_DEFAULT, NULL, 0) > 0;
+	node->target = *target;
+	*target = NULL;
+	*out = nodes_add(v, node);
+	if (((*out)->mode & S_IFMT) != (fact->st.st_mode & S_IFMT)) {
+		/* A record that speaks of another file. */
+		nodes_put(v, *out);
+		return -EIO;
+	}
+	return 0;
+}
+
+/* The slow way: everybody is asked. */
+static int
+load_settled(struct volume *v, struct node *dir, const char *name, struct node **node, bool *dirty)
+{
+	struct settled settled;
+	struct replica_at at = { REPLICA_ROOT, NULL };
+	int rc;
+
+	if ((rc = settle_name(v, dir, name, &settled)) != 0)
+		goto done;
+	if (dir != NULL && (rc = handles_dir(v, settled.source, dir, &at.handle)) != 0)
+		goto done;
+	at.name = name;
+	rc = node_from(v, settled.source, at, &settled.fact, &settled.target, node);
+	*dirty = settled.dirty;
+	if (dir != NULL)
+		handles_done(v, dir);
+
+done:
+	settle_free(&settled);
+	return rc;
+}
+
+/* The fast way: one member proves what it has.  -EAGAIN: it does not. */
+static int
+load_proved(struct volume *v, struct node *dir, const char *name, struct node **node)
+{
+	uint8_t record[RECORD_SIZE_MAX];
+	struct judge_fact fact;
+	struct replica_at at = { .name = name };
+	struct member *m;
+	char *target = NULL;
+	int rc;
+
+	if ((m = members_for_read(v, node_key(dir))) == NULL)
+		return -EIO;
+	if (handles_dir(v, m, dir, &at.handle) != 0)
+		return -EAGAIN;
+	gather_fact(m->r, at, &v->digest, record, &fact);
+	rc = -EAGAIN;
+	if (fact.error == 0 && fact.record_error == 0 && (*node = nodes_get(v, fact.record.id)) != NULL) {
+		/* Known by another name: what is in memory is newer. */
+		if (((*node)->mode & S_IFMT) == (fact.st.st_mode & S_IFMT))
+			rc = 0;
+		else
+			nodes_put(v, *node);
+	} else if (proved(v, dir, &fact)) {
+		rc = node_from(v, m, at, &fact, &target, node);
+	}
+	handles_done(v, dir);
+	return rc;
+}
+
+int
+load_name(struct volume *v, struct node *dir, const char *name, struct node **out)
+{
+	bool dirty = false;
+	struct node *node;
+	int rc;
+
+	if ((node = nodes_find(v, dir, name)) != NULL) {
+		*out = node;
+		return 0;
+	}
+	if ((rc = load_proved(v, dir, name, &node)) == -EAGAIN)
+		rc = load_settled(v, dir, name, &node, &dirty);
+	if (rc != 0)
+		return rc;
+	if ((rc = nodes_link(v, node, dir, name)) != 0) {
+		nodes_put(v, node);
+		return rc;
+	}
+	if (dirty && S_ISDIR(node->mode) && (rc = settle_directory(v, node)) == 0) {
+		pthread_rwlock_wrlock(&node->lock);
+		store_later(v, node);
+		pthread_rwlock_unlock(&node->lock);
+	}
+	*out = node;
+	return 0;
+}
+
+int
+load_root(struct volume *v)
+{
+	bool dirty = false;
+	int rc;
+
+	if ((rc = load_settled(v, NULL, NULL, &v->root, &dirty)) != 0)
+		return rc;
+	if (node_key(v->root) != VOLUME_ROOT_ID || !S_ISDIR(v->root->mode))
+		return -EIO;
+	/* .mendfs is no subdirectory that anybody sees. */
+	if (v->root->nlink > 2)
+		v->root->nlink--;
+	if (dirty && (rc = settle_directory(v, v->root)) == 0)
+		store_later(v, v->root);
+	return rc;
+}
+
+int
+load_mend(struct volume *v, struct node *dir, const char *name)
+{
+	struct settled settled;
+	int rc = settle_name(v, dir, name, &settled);
+
+	settle_free(&settled);
+	return rc;
+}
+
+int
+load_mend_node(struct volume *v, struct node *node)
+{
+	struct node *dir = NULL;
+	char *name = NULL;
+	int rc;
+
+	pthread_mutex_lock(&v->nodes_lock);
+	if (node->links != NULL) {
+		dir = node->links->dir;
+		name = strdup(node->links->name);
+	}
+	pthread_mutex_unlock(&v->nodes_lock);
+	if (node == v->root)
+		return load_mend(v, NULL, NULL);
+	if (dir == NULL || name == NULL) {
+		free(name);
+		return -ESTALE;
+	}
+	rc = load_mend(v, dir, name);
+	free(name);
+	return rc;
+}
+
+uint64_t
+load_entry_id(struct volume *v, struct node *dir, const char *name, mode_t type, struct member *m, ino_t ino)
+{
+	uint8_t data[RECORD_SIZE_MAX];
+	struct replica_at at = { .name = name };
+	struct record record;
+	struct node *node;
+	uint64_t id = 0;
+	ssize_t len;
+
+	if ((node = nodes_find(v, dir, name)) != NULL) {
+		id = node_key(node);
+		nodes_put(v, node);
+		return id;
+	}
+	if (type != S_IFREG && type != S_IFDIR)
+		return load_borrowed_id(m, ino);
+	if (handles_dir(v, m, dir, &at.handle) != 0)
+		return 0;
+	len = m->r->ops->xattr_get(m->r, at, RECORD_XATTR, data, sizeof(data));
+	if (len > 0 && record_decode(&v->digest, data, (size_t)len, &record) == 0)
+		id = record.id;
+	handles_done(v, dir);
+	return id;
+}

@@ -1,0 +1,42 @@
+/*
+ * volume/load -- from what the members hold to a node.
+ *
+ * The first look-up of a name reads one member, and is done if its record
+ * proves what is found.  Else, and for what carries no record, all members
+ * are asked, meta/judge decides, and those that are wrong are mended on the spot.
+ */
+
+#ifndef VOLUME_LOAD_H
+#define VOLUME_LOAD_H
+
+#include "volume/state.h"
+
+/*
+ * load_name(volume, dir, name, node):
+ * The node of a name, with one more reference for the caller, and known by
+ * the name from then on.  -ENOENT: no member in sync has it.  -EIO: nothing
+ * proves what is there.  Tree lock, shared will do; not dir's own.
+ */
+int load_name(struct volume *volume, struct node *dir, const char *name, struct node **node);
+
+/* load_root(volume): volume->root. */
+int load_root(struct volume *volume);
+
+/*
+ * load_mend(volume, dir, name):
+ * Have the members that lack ${name}, or have something else there, mended.
+ * As load_name, but yields nothing.
+ */
+int load_mend(struct volume *volume, struct node *dir, const char *name);
+
+/* load_mend_node(volume, node): the same by a name of ${node}; -ESTALE if it has none. */
+int load_mend_node(struct volume *volume, struct node *node);
+
+/* load_entry_id(volume, dir, name, type, member, ino): the id that a listing shows for an entry. 0: unknown. */
+uint64_t load_entry_id(struct volume *volume, struct node *dir, const char *name, mode_t type,
+    struct member *m, ino_t ino);
+
+/* load_borrowed_id(member, ino): the id of what carries no record. */
+uint64_t load_borrowed_id(const struct member *m, ino_t ino);
+
+#endif

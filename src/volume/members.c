@@ -1,0 +1,251 @@
+#include <errno.h>
+#include <string.h>
+
+#include "meta/label.h"
+#include "util/log.h"
+#include "volume/members.h"
+
+unsigned
+members_in_sync(const struct volume *v)
+{
+	unsigned i, count = 0;
+
+	for (i = 0; i < v->member_count; i++)
+		count += member_in_sync(&v->members[i]);
+	return count;
+}
+
+/* The ${nth} member in sync, counted from 0, or NULL. */
+static struct member *
+member_nth(struct volume *v, unsigned nth)
+{
+	struct member *m;
+
+	for_each_member(v, m) {
+		if (nth-- == 0)
+			return m;
+	}
+	return NULL;
+}
+
+/* What one more read would cost there: time of a read times those under way. */
+static uint64_t
+load_of(struct member *m)
+{
+	return (atomic_load_explicit(&m->latency_ns, memory_order_relaxed) + 1) *
+	    (atomic_load_explicit(&m->in_flight, memory_order_relaxed) + 1);
+}
+
+struct member *
+members_for_read(struct volume *v, uint64_t id)
+{
+	unsigned count = members_in_sync(v);
+	struct member *home, *m;
+
+	if (count == 0)
+		return NULL;
+	if (v->read_policy == VOLUME_READ_FIRST || count == 1)
+		return member_nth(v, 0);
+	if (v->read_policy == VOLUME_READ_ROUND_ROBIN)
+		return member_nth(v, atomic_fetch_add(&v->turn, 1) % count);
+
+	/*
+	 * Stay with the file's home, so that it is cached once, unless that
+	 * one is several times as busy or slow as another.
+	 */
+	if ((home = member_nth(v, (unsigned)(id % count))) == NULL)
+		return member_nth(v, 0);
+	if (atomic_load_explicit(&home->in_flight, memory_order_relaxed) == 0)
+		return home;
+	for_each_member(v, m) {
+		if (load_of(home) / 4 > load_of(m))
+			return m;
+	}
+	return home;
+}
+
+/* Write all labels in sync; returns how many members were lost over it. */
+static unsigned
+labels_write(struct volume *v)
+{
+	struct member *m;
+	unsigned lost = 0;
+	int rc;
+
+	for_each_member(v, m) {
+		if ((rc = label_write(m->r, &m->label)) == 0)
+			continue;
+		log_error("%s: cannot write the label: %s; the replica is out of sync from now on",
+		    m->r->path, strerror(-rc));
+		atomic_store(&m->lost, true);
+		lost++;
+	}
+	return lost;
+}
+
+static int
+labels_event_locked(struct volume *v, bool clean)
+{
+	struct member *m, *other;
+	uint64_t events;
+	unsigned lost;
+
+	do {
+		events = 0;
+		for_each_member(v, m) {
+			if (m->label.events > events)
+				events = m->label.events;
+		}
+		events++;
+		for_each_member(v, m) {
+			m->label.events = events;
+			m->label.moving = true;
+			/* Dirty regions are told by intent; until phase two the last state stands. */
+		}
+		labels_write(v);
+
+		for_each_member(v, m) {
+			m->label.moving = false;
+			m->label.clean = clean;
+			m->label.next_id = atomic_load(&v->next_id);
+			for_each_member(v, other) {
+				struct label_member *seen = label_member(&m->label, &other->label.replica);
+
+				if (seen != NULL && other != m)
+					seen->seen = events;
+			}
+		}
+		/* Whoever is lost here was written down as seen at this event: have another. */
+		lost = labels_write(v);
+	} while (lost > 0 && members_in_sync(v) > 0);
+	return members_in_sync(v) > 0 ? 0 : -EIO;
+}
+
+int
+members_event(struct volume *v, bool clean)
+{
+	int rc;
+
+	pthread_mutex_lock(&v->label_lock);
+	rc = labels_event_locked(v, clean);
+	pthread_mutex_unlock(&v->label_lock);
+	return rc;
+}
+
+void
+members_lose(struct volume *v, struct member *m, int error, const char *doing)
+{
+	pthread_mutex_lock(&v->label_lock);
+	if (member_in_sync(m)) {
+		atomic_store(&m->lost, true);
+		log_error("%s: failed while %s: %s; the volume goes on with %u of %u replicas; "
+		    "check the device, then bring the replica up to date with fsck.mendfs",
+		    m->r->path, doing, strerror(error < 0 ? -error : error), members_in_sync(v), v->member_count);
+		if (members_in_sync(v) > 0)
+			labels_event_locked(v, false);
+		if (members_in_sync(v) < v->min_replicas && !atomic_exchange(&v->read_only, true))
+			log_error("fewer than min-replicas=%u replicas are left: the volume is read-only now",
+			    v->min_replicas);
+	}
+	pthread_mutex_unlock(&v->label_lock);
+}
+
+int
+members_settle(struct volume *v, struct member *m, int rc, const char *doing)
+{
+	if (rc >= 0)
+		return 0;
+	if (replica_error_is_own(rc))
+		return rc;
+	members_lose(v, m, rc, doing);
+	return 1;
+}
+
+/* One intent sector to all members in sync, in parallel where there are lanes. */
+struct sector_job {
+	struct lane_job job;
+	struct member *m;
+	uint32_t index;
+	const uint8_t *sector;
+	int rc;
+};
+
+static void
+sector_run(struct lane_job *job)
+{
+	struct sector_job *s = (struct sector_job *)(void *)job;
+
+	s->rc = intent_write_sector(s->m->r, s->index, s->sector);
+}
+
+static int
+sector_write_all(void *arg, uint32_t index, const uint8_t *sector)
+{
+	struct volume *v = arg;
+	struct sector_job jobs[VOLUME_REPLICAS_MAX];
+	struct lane_batch batch;
+	struct member *m;
+	unsigned count = 0, i;
+	int rc = 0;
+
+	lane_batch_init(&batch);
+	for_each_member(v, m) {
+		jobs[count] = (struct sector_job){ .job.run = sector_run, .m = m, .index = index, .sector = sector };
+		if (m->lane != NULL)
+			lane_submit(m->lane, &jobs[count].job, &batch);
+		else
+			sector_run(&jobs[count].job);
+		count++;
+	}
+	lane_batch_wait(&batch);
+
+	for (i = 0; i < count; i++) {
+		int one = members_settle(v, jobs[i].m, jobs[i].rc, "writing the intent bitmap");
+
+		if (one < 0)
+			rc = one;
+	}
+	return rc != 0 ? rc : members_in_sync(v) > 0 ? 0 : -EIO;
+}
+
+int
+members_mark(struct volume *v, uint64_t a, uint64_t b)
+{
+	int rc = 0;
+
+	if (!intent_marked(v->intent, a))
+		rc = intent_mark(v->intent, a, a, sector_write_all, v);
+	if (rc == 0 && !intent_marked(v->intent, b))
+		rc = intent_mark(v->intent, b, b, sector_write_all, v);
+	return rc;
+}
+
+int
+members_new_id(struct volume *v, uint64_t parent, uint64_t *id)
+{
+	uint64_t new = atomic_fetch_add(&v->next_id, 1);
+	int rc;
+
+	/* The next region as well: a burst of new files then waits half as often. */
+	if (!intent_marked(v->intent, new) &&
+	    (rc = intent_mark(v->intent, new, new + INTENT_REGION, sector_write_all, v)) != 0)
+		return rc;
+	if ((rc = members_mark(v, parent, parent)) != 0)
+		return rc;
+	*id = new;
+	return 0;
+}
+
+static int
+sync_all(void *arg)
+{
+	struct volume *v = arg;
+
+	return volume_sync(v);
+}
+
+int
+members_sweep(struct volume *v)
+{
+	return intent_sweep(v->intent, sync_all, sector_write_all, v);
+}

@@ -1,0 +1,48 @@
+/*
+ * volume/members -- the replicas of a volume: choosing, losing, labelling.
+ */
+
+#ifndef VOLUME_MEMBERS_H
+#define VOLUME_MEMBERS_H
+
+#include "volume/state.h"
+
+/* members_in_sync(volume): how many. */
+unsigned members_in_sync(const struct volume *volume);
+/* members_for_read(volume, id): the member that should be asked first for this file, or NULL if none is left. */
+struct member *members_for_read(struct volume *volume, uint64_t id);
+
+/*
+ * members_lose(volume, member, error, doing, path):
+ * ${member} failed: mark it lost in the labels of all others, durably, before
+ * returning; the volume turns read-only if too few are left.  Logs.  Harmless if it is lost already.
+ */
+void members_lose(struct volume *volume, struct member *member, int error, const char *doing);
+
+/*
+ * members_event(volume, clean):
+ * The next event, in two phases (doc/FORMAT.md, "Events"), on the labels of
+ * all members in sync.  Members whose label cannot be written are lost.  -EIO if none is left.
+ */
+int members_event(struct volume *volume, bool clean);
+
+/*
+ * members_mark(volume, a, b):
+ * The regions of the ids ${a} and ${b} are about to change: see to it that
+ * their intent bits are durable.  Costs nothing if they are already.
+ */
+int members_mark(struct volume *volume, uint64_t a, uint64_t b);
+/* members_new_id(volume, id): the next free file id; its region is marked. */
+int members_new_id(struct volume *volume, uint64_t parent, uint64_t *id);
+/* members_sweep(volume): clear intent bits of regions at rest. */
+int members_sweep(struct volume *volume);
+
+/*
+ * members_settle(volume, m, rc, doing):
+ * Sort out the result ${rc} of an operation on one member of several:
+ * 0 or the request's own error is returned as it is; an error that speaks
+ * against the replica loses it, and 1 is returned: go on with the others.
+ */
+int members_settle(struct volume *volume, struct member *m, int rc, const char *doing);
+
+#endif

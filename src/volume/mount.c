@@ -1,0 +1,201 @@
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "meta/keyfile.h"
+#include "meta/label.h"
+#include "meta/meta.h"
+#include "util/log.h"
+#include "volume/load.h"
+#include "volume/members.h"
+#include "volume/mount.h"
+#include "volume/nodes.h"
+#include "volume/volume.h"
+
+static int
+read_key(struct mount *mount)
+{
+	char why[512];
+	int rc;
+
+	if (mount->options->key_file == NULL)
+		return 0;
+	if ((rc = keyfile_read(mount->options->key_file, mount->digest.key, why, sizeof(why))) != 0) {
+		log_error("%s", why);
+		return rc;
+	}
+	mount->have_key = true;
+	return 0;
+}
+
+static int
+volume_alloc(const struct mount *mount, struct volume **out)
+{
+	pthread_mutexattr_t recursive;
+	struct volume *v;
+	int rc;
+
+	if ((v = calloc(1, sizeof(*v))) == NULL)
+		return -ENOMEM;
+	v->digest = mount->digest;
+	v->read_policy = mount->options->read_policy;
+	v->min_replicas = mount->options->min_replicas > 0 ? mount->options->min_replicas : 1;
+	v->no_writes = mount->read_only;
+	atomic_store(&v->read_only, mount->read_only);
+	pthread_mutex_init(&v->label_lock, NULL);
+	pthread_mutex_init(&v->nodes_lock, NULL);
+	pthread_mutex_init(&v->dirs_lock, NULL);
+	pthread_mutex_init(&v->dirty_lock, NULL);
+	pthread_mutex_init(&v->heal_lock, NULL);
+	pthread_mutexattr_init(&recursive);
+	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&v->settle_lock, &recursive);
+	pthread_mutexattr_destroy(&recursive);
+	pthread_rwlock_init(&v->tree, NULL);
+	pthread_cond_init(&v->flusher_wake, NULL);
+	list_init(&v->dirs);
+	list_init(&v->dirty);
+	*out = v;
+	if ((rc = hashmap_init(&v->by_id)) != 0 || (rc = hashmap_init(&v->by_name)) != 0)
+		return rc;
+	return intent_new(&v->digest, &v->intent);
+}
+
+/* The candidate becomes a member. */
+static int
+member_add(struct volume *v, struct candidate *c, bool no_writes)
+{
+	struct member *m = &v->members[v->member_count];
+	int rc;
+
+	m->index = v->member_count;
+	m->meta = m->tags = REPLICA_NONE;
+	m->label = c->label;
+	m->r = c->r;
+	c->r = NULL;
+	v->member_count++;
+	if ((rc = meta_open(m->r, false, &m->meta)) != 0 ||
+	    (rc = meta_subdir(m->r, m->meta, "tags", !no_writes, &m->tags)) != 0) {
+		log_error("%s/.mendfs: %s; run fsck.mendfs", m->r->path, strerror(-rc));
+		return rc;
+	}
+	return 0;
+}
+
+/* What the last stop left: is anything torn, and which ids are free? */
+static int
+load_intent(struct volume *v)
+{
+	struct member *m;
+	uint64_t next = 0;
+	int rc;
+
+	for_each_member(v, m) {
+		v->was_unclean = v->was_unclean || !m->label.clean;
+		if (m->label.next_id > next)
+			next = m->label.next_id;
+	}
+	if (v->was_unclean) {
+		for_each_member(v, m) {
+			if ((rc = intent_load(v->intent, m->r)) < 0) {
+				log_error("%s: cannot read the intent bitmap: %s", m->r->path, strerror(-rc));
+				return rc;
+			}
+			if (rc > 0)
+				log_warning("%s: the intent bitmap is damaged: more files than needed are checked", m->r->path);
+		}
+		if ((uint64_t)(intent_highest(v->intent) + 1) * INTENT_REGION > next)
+			next = (uint64_t)(intent_highest(v->intent) + 1) * INTENT_REGION;
+	} else {
+		intent_settle_all(v->intent);
+	}
+	atomic_store(&v->next_id, next);
+	return 0;
+}
+
+static int
+setup(struct mount *mount, struct volume *v)
+{
+	unsigned i;
+	int rc;
+
+	for (i = 0; i < mount->count; i++) {
+		if (!mount->candidates[i].skipped && (rc = member_add(v, &mount->candidates[i], mount->read_only)) != 0)
+			return rc;
+	}
+	if (members_in_sync(v) < v->min_replicas) {
+		log_error("%u replicas are there, min-replicas=%u are wanted; add the missing ones, or lower min-replicas",
+		    members_in_sync(v), v->min_replicas);
+		return -ENODEV;
+	}
+	if ((rc = load_intent(v)) != 0)
+		return rc;
+	/* From here on the volume counts as mounted: the event first, then its effects. */
+	if (!mount->read_only && (rc = members_event(v, false)) != 0) {
+		log_error("no label can be written: %s", strerror(-rc));
+		return rc;
+	}
+	if ((rc = load_root(v)) != 0) {
+		log_error("the top directory cannot be proved on any replica: %s; run fsck.mendfs", strerror(-rc));
+		if (!mount->read_only)
+			members_event(v, !v->was_unclean);
+		return rc;
+	}
+	v->opened = true;
+	return 0;
+}
+
+int
+volume_open(const struct volume_options *options, struct volume **out)
+{
+	struct mount *mount;
+	struct volume *v = NULL;
+	int rc;
+
+	if (sodium_init() < 0)
+		return -EIO;
+	if ((mount = calloc(1, sizeof(*mount))) == NULL)
+		return -ENOMEM;
+	mount->options = options;
+	if (options->replica_count < 1 || options->replica_count > VOLUME_REPLICAS_MAX) {
+		log_error("%u replicas: 1 to %d can be mounted", options->replica_count, VOLUME_REPLICAS_MAX);
+		rc = -EINVAL;
+	} else if ((rc = read_key(mount)) == 0 && (rc = mount_examine(mount)) == 0 && (rc = mount_judge(mount)) == 0 &&
+	    (!mount->forming || (rc = mount_form(mount)) == 0) && (rc = volume_alloc(mount, &v)) == 0) {
+		rc = setup(mount, v);
+	}
+	mount_done(mount);
+	sodium_memzero(&mount->digest, sizeof(mount->digest));
+	free(mount);
+	if (rc != 0)
+		mount_release(v);
+	else
+		*out = v;
+	return rc;
+}
+
+int
+mount_release(struct volume *v)
+{
+	struct member *m;
+	int rc = 0;
+
+	if (v == NULL)
+		return 0;
+	for (m = v->members; m < v->members + v->member_count; m++) {
+		lane_free(m->lane);
+		if (m->tags != REPLICA_NONE)
+			m->r->ops->dir_close(m->r, m->tags);
+		if (m->meta != REPLICA_NONE)
+			m->r->ops->dir_close(m->r, m->meta);
+		if (m->r != NULL)
+			m->r->ops->free(m->r);
+	}
+	intent_free(v->intent);
+	hashmap_free(&v->by_id);
+	hashmap_free(&v->by_name);
+	sodium_memzero(&v->digest, sizeof(v->digest));
+	free(v);
+	return rc;
+}

@@ -1,0 +1,44 @@
+/*
+ * volume/mount -- what comes before the first request: replicas, labels, keys.
+ *
+ * All that can be wrong is looked at before anything is changed.
+ */
+
+#ifndef VOLUME_MOUNT_H
+#define VOLUME_MOUNT_H
+
+#include "volume/state.h"
+
+/* What one REPLICA argument turned out to be, before it becomes a member. */
+struct candidate {
+	struct replica *r;
+	char *real;			/* absolute path, no links */
+	int label_error;		/* 0, or why there is no label; -ENOENT: none */
+	struct label label;
+	bool empty;			/* no names but .mendfs, or an empty lost+found */
+	bool skipped;			/* degraded: left out */
+};
+
+struct mount {
+	const struct volume_options *options;
+	struct candidate candidates[VOLUME_REPLICAS_MAX];
+	unsigned count;
+	struct digest digest;
+	bool have_key;
+	bool forming;			/* no candidate has a label */
+	bool read_only;
+};
+
+/* mount_examine(mount): open, lock, read labels; compare paths.  Errors are logged. */
+int mount_examine(struct mount *mount);
+/* mount_judge(mount): labels against each other: may these be mounted together? */
+int mount_judge(struct mount *mount);
+/* mount_form(mount): make a new volume of them: records, labels. */
+int mount_form(struct mount *mount);
+/* mount_done(mount): close what did not become a member. */
+void mount_done(struct mount *mount);
+
+/* mount_release(volume): free a volume, whatever of it was set up. */
+int mount_release(struct volume *volume);
+
+#endif

@@ -1,0 +1,522 @@
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/log.h"
+#include "volume/attrs.h"
+#include "volume/change.h"
+#include "volume/files.h"
+#include "volume/handles.h"
+#include "volume/load.h"
+#include "volume/members.h"
+#include "volume/names.h"
+#include "volume/namesop.h"
+#include "volume/nodes.h"
+#include "volume/pages.h"
+#include "volume/show.h"
+#include "volume/store.h"
+
+/* Our own corner of the top directory is nobody's business. */
+static bool
+hidden(const struct volume *v, const struct node *dir, const char *name)
+{
+	return dir == v->root && strcmp(name, REPLICA_META) == 0;
+}
+
+/* May a name be made or removed here? */
+static int
+name_allowed(struct volume *v, const struct node *dir, const char *name)
+{
+	int rc;
+
+	if ((rc = change_allowed(v)) != 0)
+		return rc;
+	if (strlen(name) > NAME_MAX)
+		return -ENAMETOOLONG;
+	if (hidden(v, dir, name))
+		return -EPERM;
+	return dir->nlink == 0 ? -ENOENT : 0;
+}
+
+static void
+entry_digest(const struct volume *v, const struct node *node, const char *name, uint8_t *out)
+{
+	record_name(&v->digest, name, node->mode, node_has_record(node) ? node_key(node) : 0, node->target, node->rdev, out);
+}
+
+/* A name came or went: the directory's digest, times and size. Tree lock, exclusively. */
+static void
+dir_changed(struct volume *v, struct node *dir, const struct node *node, const char *name, int subdirs)
+{
+	uint8_t one[DIGEST_SIZE];
+
+	entry_digest(v, node, name, one);
+	pthread_rwlock_wrlock(&dir->lock);
+	digest_xor(dir->names, one);
+	/* Some file systems don't count subdirectories, and say 1. */
+	if (dir->nlink >= 2)
+		dir->nlink = (nlink_t)((long)dir->nlink + subdirs);
+	dir->blocks_stale = true;
+	dir->unsynced = true;
+	change_times(dir, true);
+	store_later(v, dir);
+	pthread_rwlock_unlock(&dir->lock);
+}
+
+/* A node lost a name. Tree lock, exclusively. */
+static void
+node_unlinked(struct volume *v, struct node *node)
+{
+	bool gone;
+
+	pthread_rwlock_wrlock(&node->lock);
+	if (S_ISDIR(node->mode))
+		node->nlink = 0;
+	else if (node->nlink > 0)
+		node->nlink--;
+	gone = node->nlink == 0;
+	change_times(node, false);
+	if (!gone)
+		store_later(v, node);
+	else if (node->file == NULL && node->paged)
+		pages_remove(v, node_key(node));
+	pthread_rwlock_unlock(&node->lock);
+	if (gone)
+		nodes_unhash(v, node);
+}
+
+/*
+ * The last name is about to go while the file is open: it has to be open on
+ * all members, for afterwards nothing else leads to it.
+ */
+static int
+keep_reachable(struct volume *v, struct node *node)
+{
+	int rc = 0;
+
+	pthread_rwlock_wrlock(&node->lock);
+	if (node->file != NULL && node->nlink == 1)
+		rc = files_open_all(v, node, node->file->writers > 0);
+	pthread_rwlock_unlock(&node->lock);
+	return rc;
+}
+
+int
+names_lookup(struct volume *v, struct node *dir, const char *name, struct node **out, struct stat *st)
+{
+	struct node *node = NULL;
+	int rc = 0;
+
+	if (strlen(name) > NAME_MAX)
+		return -ENAMETOOLONG;
+	if (hidden(v, dir, name))
+		return -ENOENT;
+	pthread_rwlock_rdlock(&v->tree);
+	if (strcmp(name, ".") == 0 || (strcmp(name, "..") == 0 && dir == v->root)) {
+		nodes_hold(v, node = dir);
+	} else if (strcmp(name, "..") == 0) {
+		node = dir->links == NULL ? NULL : dir->links->dir;
+		if (node == NULL)
+			rc = -ESTALE;
+		else
+			nodes_hold(v, node);
+	} else if (dir->nlink == 0) {
+		rc = -ENOENT;
+	} else {
+		rc = load_name(v, dir, name, &node);
+	}
+	pthread_rwlock_unlock(&v->tree);
+	if (rc != 0)
+		return rc;
+	*out = node;
+	return attrs_get(v, node, st);
+}
+
+/* Owner and mode of a new name, as POSIX and the directory's ACL have it. */
+static void
+new_owner(const struct node *dir, const struct volume_caller *caller, struct replica_new *new)
+{
+	new->uid = caller->uid;
+	new->gid = dir->mode & S_ISGID ? dir->gid : caller->gid;
+	if (S_ISDIR(new->mode) && dir->mode & S_ISGID)
+		new->mode |= S_ISGID;
+	new->inherit = dir->default_acl && !S_ISLNK(new->mode);
+	if (!new->inherit && !S_ISLNK(new->mode))
+		new->mode &= ~(caller->umask & 0777);
+	new->owned = new->uid == geteuid() && new->gid == getegid() && !(dir->mode & S_ISGID);
+}
+
+/* What the members made of it, where it is not just what was asked for. */
+static int
+made_attributes(struct volume *v, struct node *node, const struct replica_new *new)
+{
+	uint8_t none[DIGEST_SIZE] = { 0 };
+	struct handles_place place;
+	struct member *m = members_for_read(v, 0);
+	struct stat st;
+	int rc;
+
+	node->uid = new->uid;
+	node->gid = new->gid;
+	node->rdev = S_ISCHR(new->mode) || S_ISBLK(new->mode) ? new->rdev : 0;
+	node->nlink = 1;
+	change_times(node, true);
+	node->atime = node->mtime;
+	node->unsynced = true;
+	if (S_ISLNK(new->mode))
+		node->size = strlen(new->target);
+	if (S_ISDIR(new->mode))
+		node->nlink = 2;
+	node->blocks_stale = S_ISDIR(new->mode) || S_ISLNK(new->mode);
+	node->meta = record_meta(&v->digest, node->uid, node->gid, node->mode, none);
+	if (!new->inherit)
+		return 0;
+
+	node->has_xattrs = true;
+	node->default_acl = S_ISDIR(new->mode);
+	if (m == NULL)
+		return -EIO;
+	if ((rc = handles_at(v, m, node, &place)) != 0)
+		return rc;
+	rc = m->r->ops->stat(m->r, place.at, &st);
+	handles_at_done(v, &place);
+	if (rc == 0) {
+		node->mode = st.st_mode;
+		rc = change_meta_after(v, node, m);
+	}
+	return rc;
+}
+
+/* The id of what carries no record is that of its inode on the first member. */
+static int
+made_id(struct volume *v, struct node *dir, const char *name, uint64_t *id)
+{
+	struct replica_at at = { .name = name };
+	struct member *m = NULL;
+	struct stat st;
+	int rc;
+
+	for_each_member(v, m)
+		break;
+	if (m == v->members + v->member_count)
+		return -EIO;
+	if ((rc = handles_dir(v, m, dir, &at.handle)) != 0)
+		return rc;
+	if ((rc = m->r->ops->stat(m->r, at, &st)) == 0)
+		*id = load_borrowed_id(m, st.st_ino);
+	handles_done(v, dir);
+	return rc;
+}
+
+/* The node of a name that was just made on all members. */
+static int
+made_node(struct volume *v, struct node *dir, const char *name, struct replica_new *new, uint64_t id,
+    struct file **file, struct node **out)
+{
+	struct node *node;
+	int rc;
+
+	if (id == 0 && (rc = made_id(v, dir, name, &id)) != 0)
+		return rc;
+	if ((rc = nodes_new(id, new->mode, &node)) != 0)
+		return rc;
+	if (S_ISLNK(new->mode) && (node->target = strdup(new->target)) == NULL) {
+		nodes_put(v, node);
+		return -ENOMEM;
+	}
+	node = nodes_add(v, node);
+	if ((name != NULL && (rc = nodes_link(v, node, dir, name)) != 0) ||
+	    (rc = made_attributes(v, node, new)) != 0) {
+		nodes_put(v, node);
+		return rc;
+	}
+	if (S_ISDIR(node->mode) && dir->nlink < 2)
+		node->nlink = 1;
+	node->file = *file;
+	*file = NULL;
+	pthread_rwlock_wrlock(&node->lock);
+	store_later(v, node);
+	pthread_rwlock_unlock(&node->lock);
+	*out = node;
+	return 0;
+}
+
+/* Make a name of any kind; ${open}: a regular file, left open for writing. */
+static int
+make(struct volume *v, struct node *dir, const char *name, struct replica_new *new, const struct volume_caller *caller,
+    bool open, struct node **out, struct stat *st)
+{
+	struct namesop op = { .dir = dir, .name = name, .new = new };
+	struct file *file = NULL;
+	uint64_t id = 0;
+	int rc;
+
+	if ((rc = name_allowed(v, dir, name)) != 0)
+		return rc;
+	rc = S_ISREG(new->mode) || S_ISDIR(new->mode) ? members_new_id(v, node_key(dir), &id) :
+	    members_mark(v, node_key(dir), node_key(dir));
+	if (rc != 0)
+		return rc;
+	if (open && (rc = files_new(v, &file)) != 0)
+		return rc;
+	op.file = file;
+
+	pthread_rwlock_wrlock(&v->tree);
+	new_owner(dir, caller, new);
+	if ((rc = dir->nlink == 0 ? -ENOENT : 0) == 0 && (rc = namesop_create(v, &op)) == 0) {
+		if ((rc = made_node(v, dir, name, new, id, &file, out)) != 0)
+			namesop_uncreate(v, &op);
+	}
+	if (rc == 0) {
+		dir_changed(v, dir, *out, name, S_ISDIR(new->mode) ? 1 : 0);
+		pthread_rwlock_wrlock(&(*out)->lock);
+		if (open)
+			(*out)->file->users = (*out)->file->writers = 1;
+		show_attributes(v, *out, st);
+		pthread_rwlock_unlock(&(*out)->lock);
+	}
+	pthread_rwlock_unlock(&v->tree);
+	if (file != NULL)
+		files_unload(v, file);
+	return rc;
+}
+
+int
+names_create(struct volume *v, struct node *dir, const char *name, mode_t mode,
+    const struct volume_caller *caller, struct node **node, struct stat *st)
+{
+	struct replica_new new = { .mode = S_IFREG | (mode & 07777) };
+
+	return make(v, dir, name, &new, caller, true, node, st);
+}
+
+int
+names_mknod(struct volume *v, struct node *dir, const char *name, mode_t mode, dev_t rdev,
+    const struct volume_caller *caller, struct node **node, struct stat *st)
+{
+	struct replica_new new = { .mode = mode & S_IFMT ? mode : S_IFREG | mode, .rdev = rdev };
+
+	if (S_ISDIR(new.mode) || S_ISLNK(new.mode))
+		return -EINVAL;
+	return make(v, dir, name, &new, caller, false, node, st);
+}
+
+int
+names_mkdir(struct volume *v, struct node *dir, const char *name, mode_t mode,
+    const struct volume_caller *caller, struct node **node, struct stat *st)
+{
+	struct replica_new new = { .mode = S_IFDIR | (mode & 07777) };
+
+	return make(v, dir, name, &new, caller, false, node, st);
+}
+
+int
+names_symlink(struct volume *v, const char *target, struct node *dir, const char *name,
+    const struct volume_caller *caller, struct node **node, struct stat *st)
+{
+	struct replica_new new = { .mode = S_IFLNK | 0777, .target = target };
+
+	if (*target == '\0')
+		return -ENOENT;
+	return make(v, dir, name, &new, caller, false, node, st);
+}
+
+int
+names_tmpfile(struct volume *v, struct node *dir, mode_t mode,
+    const struct volume_caller *caller, struct node **node, struct stat *st)
+{
+	struct replica_new new = { .mode = S_IFREG | (mode & 07777) };
+	struct namesop op = { .dir = dir, .new = &new };
+	struct file *file;
+	uint64_t id;
+	int rc;
+
+	if ((rc = change_allowed(v)) != 0 || (rc = members_new_id(v, node_key(dir), &id)) != 0 ||
+	    (rc = files_new(v, &file)) != 0)
+		return rc;
+	op.file = file;
+	pthread_rwlock_wrlock(&v->tree);
+	new_owner(dir, caller, &new);
+	if ((rc = namesop_tmpfile(v, &op)) == 0)
+		rc = made_node(v, dir, NULL, &new, id, &file, node);
+	if (rc == 0) {
+		pthread_rwlock_wrlock(&(*node)->lock);
+		(*node)->nlink = 0;
+		(*node)->file->users = (*node)->file->writers = 1;
+		show_attributes(v, *node, st);
+		pthread_rwlock_unlock(&(*node)->lock);
+	}
+	pthread_rwlock_unlock(&v->tree);
+	if (file != NULL)
+		files_unload(v, file);
+	return rc;
+}
+
+int
+names_link(struct volume *v, struct node *node, struct node *dir, const char *name, struct stat *st)
+{
+	struct namesop op = { .dir = dir, .name = name, .node = node };
+	int rc;
+
+	if ((rc = name_allowed(v, dir, name)) != 0)
+		return rc;
+	if (S_ISDIR(node->mode))
+		return -EPERM;
+	if ((rc = members_mark(v, node_key(dir), node_has_record(node) ? node_key(node) : node_key(dir))) != 0)
+		return rc;
+	pthread_rwlock_wrlock(&v->tree);
+	if ((rc = dir->nlink == 0 ? -ENOENT : namesop_link(v, &op)) == 0 &&
+	    (rc = nodes_link(v, node, dir, name)) != 0)
+		namesop_uncreate(v, &op);
+	if (rc == 0) {
+		dir_changed(v, dir, node, name, 0);
+		pthread_rwlock_wrlock(&node->lock);
+		node->nlink++;
+		node->unsynced = true;
+		change_times(node, false);
+		store_later(v, node);
+		nodes_hold(v, node);
+		show_attributes(v, node, st);
+		pthread_rwlock_unlock(&node->lock);
+	}
+	pthread_rwlock_unlock(&v->tree);
+	return rc;
+}
+
+static int
+remove_name(struct volume *v, struct node *dir, const char *name, bool is_dir)
+{
+	struct namesop op = { .dir = dir, .name = name, .is_dir = is_dir };
+	struct node *node;
+	int rc;
+
+	if ((rc = name_allowed(v, dir, name)) != 0)
+		return rc;
+	pthread_rwlock_wrlock(&v->tree);
+	if ((rc = load_name(v, dir, name, &node)) != 0)
+		goto unlock;
+	if (S_ISDIR(node->mode) != is_dir)
+		rc = is_dir ? -ENOTDIR : -EISDIR;
+	else
+		rc = members_mark(v, node_key(dir), node_has_record(node) && !is_dir && node->nlink > 1 ? node_key(node) : node_key(dir));
+	if (rc == 0 && (rc = keep_reachable(v, node)) == 0 && (rc = namesop_unlink(v, &op)) == 0) {
+		dir_changed(v, dir, node, name, is_dir ? -1 : 0);
+		nodes_unlink(v, node, dir, name);
+		node_unlinked(v, node);
+	}
+	nodes_put(v, node);
+
+unlock:
+	pthread_rwlock_unlock(&v->tree);
+	return rc;
+}
+
+int
+names_unlink(struct volume *v, struct node *dir, const char *name)
+{
+	return remove_name(v, dir, name, false);
+}
+
+int
+names_rmdir(struct volume *v, struct node *dir, const char *name)
+{
+	return remove_name(v, dir, name, true);
+}
+
+static void
+touch(struct volume *v, struct node *node)
+{
+	pthread_rwlock_wrlock(&node->lock);
+	node->unsynced = true;
+	change_times(node, false);
+	if (node->nlink > 0)
+		store_later(v, node);
+	pthread_rwlock_unlock(&node->lock);
+}
+
+/* All members have renamed: the nodes follow. ${to}: what stood at the new name, or NULL. */
+static int
+rename_nodes(struct volume *v, const struct namesop *op, struct node *from, struct node *to)
+{
+	bool exchange = op->flags & RENAME_EXCHANGE;
+	int from_dir = S_ISDIR(from->mode) ? 1 : 0, to_dir = to != NULL && S_ISDIR(to->mode) ? 1 : 0, rc;
+
+	dir_changed(v, op->dir, from, op->name, -from_dir);
+	nodes_unlink(v, from, op->dir, op->name);
+	if (to != NULL) {
+		dir_changed(v, op->new_dir, to, op->new_name, -to_dir);
+		nodes_unlink(v, to, op->new_dir, op->new_name);
+	}
+	dir_changed(v, op->new_dir, from, op->new_name, from_dir);
+	rc = nodes_link(v, from, op->new_dir, op->new_name);
+	touch(v, from);
+	if (exchange) {
+		dir_changed(v, op->dir, to, op->name, to_dir);
+		if (rc == 0)
+			rc = nodes_link(v, to, op->dir, op->name);
+		touch(v, to);
+	} else if (to != NULL) {
+		node_unlinked(v, to);
+	}
+	return rc;
+}
+
+static int
+rename_mark(struct volume *v, const struct namesop *op, const struct node *from, const struct node *to)
+{
+	uint64_t id = node_has_record(from) ? node_key(from) : node_key(op->dir);
+	int rc;
+
+	if ((rc = members_mark(v, node_key(op->dir), node_key(op->new_dir))) != 0)
+		return rc;
+	return members_mark(v, id, to != NULL && node_has_record(to) ? node_key(to) : id);
+}
+
+static int
+rename_locked(struct volume *v, struct namesop *op)
+{
+	struct node *from = NULL, *to = NULL;
+	int rc;
+
+	if ((rc = load_name(v, op->dir, op->name, &from)) != 0)
+		return rc;
+	rc = load_name(v, op->new_dir, op->new_name, &to);
+	if (rc == -ENOENT && !(op->flags & RENAME_EXCHANGE))
+		rc = 0;
+	else if (rc == 0 && op->flags & RENAME_NOREPLACE)
+		rc = -EEXIST;
+	/* Two names of one file: nothing happens, and both stay. */
+	if (rc != 0 || from == to)
+		goto done;
+	if ((rc = rename_mark(v, op, from, to)) != 0)
+		goto done;
+	if (to != NULL && !(op->flags & RENAME_EXCHANGE) && (rc = keep_reachable(v, to)) != 0)
+		goto done;
+	if ((rc = namesop_rename(v, op)) == 0)
+		rc = rename_nodes(v, op, from, to);
+
+done:
+	if (to != NULL)
+		nodes_put(v, to);
+	nodes_put(v, from);
+	return rc;
+}
+
+int
+names_rename(struct volume *v, struct node *dir, const char *name, struct node *new_dir, const char *new_name, unsigned flags)
+{
+	struct namesop op = { .dir = dir, .name = name, .new_dir = new_dir, .new_name = new_name, .flags = flags };
+	int rc;
+
+	if (flags != 0 && flags != RENAME_NOREPLACE && flags != RENAME_EXCHANGE)
+		return -EINVAL;
+	if ((rc = name_allowed(v, dir, name)) != 0 || (rc = name_allowed(v, new_dir, new_name)) != 0)
+		return rc;
+	pthread_rwlock_wrlock(&v->tree);
+	rc = rename_locked(v, &op);
+	pthread_rwlock_unlock(&v->tree);
+	return rc;
+}

@@ -1,0 +1,183 @@
+#include <errno.h>
+#include <stdio.h>
+
+#include "util/log.h"
+#include "volume/handles.h"
+#include "volume/load.h"
+#include "volume/members.h"
+#include "volume/namesop.h"
+#include "volume/nodes.h"
+
+typedef int call(struct volume *v, struct namesop *op, struct member *m, replica_handle dir, replica_handle new_dir);
+
+static int
+call_one(struct volume *v, struct namesop *op, struct member *m, call *c)
+{
+	replica_handle dir, new_dir = REPLICA_NONE;
+	int rc;
+
+	if ((rc = handles_dir(v, m, op->dir, &dir)) != 0)
+		return rc;
+	if (op->new_dir == NULL || (rc = handles_dir(v, m, op->new_dir, &new_dir)) == 0) {
+		rc = c(v, op, m, dir, new_dir);
+		if (op->new_dir != NULL)
+			handles_done(v, op->new_dir);
+	}
+	handles_done(v, op->dir);
+	return rc;
+}
+
+/* What should be there is not: put it there from the others. */
+static void
+mend_names(struct volume *v, struct namesop *op)
+{
+	load_mend_node(v, op->dir);
+	if (op->new_dir != NULL)
+		load_mend_node(v, op->new_dir);
+	if (op->node != NULL)
+		load_mend_node(v, op->node);
+	if (op->name != NULL && op->new == NULL && op->node == NULL)
+		load_mend(v, op->dir, op->name);
+}
+
+static int
+each(struct volume *v, struct namesop *op, call *c, call *undo, const char *doing)
+{
+	struct member *m, *done;
+	int rc;
+
+	op->done = 0;
+	for_each_member(v, m) {
+		rc = call_one(v, op, m, c);
+		if (rc == -ENOENT || rc == -ENOTDIR) {
+			mend_names(v, op);
+			rc = call_one(v, op, m, c);
+		}
+		if ((rc = members_settle(v, m, rc, doing)) < 0) {
+			for_each_member(v, done) {
+				if (done >= m)
+					break;
+				if (undo != NULL)
+					call_one(v, op, done, undo);
+			}
+			return rc;
+		}
+		op->done += rc == 0;
+	}
+	return op->done > 0 ? 0 : -EIO;
+}
+
+static int
+create_call(struct volume *v, struct namesop *op, struct member *m, replica_handle dir, replica_handle new_dir)
+{
+	int rc;
+
+	(void)v;
+	(void)new_dir;
+	rc = m->r->ops->create(m->r, dir, op->name, op->new, op->file == NULL ? NULL : &op->file->handle[m->index]);
+	if (rc == 0 && op->file != NULL)
+		op->file->writable[m->index] = true;
+	return rc;
+}
+
+static int
+uncreate_call(struct volume *v, struct namesop *op, struct member *m, replica_handle dir, replica_handle new_dir)
+{
+	(void)v;
+	(void)new_dir;
+	return m->r->ops->unlink(m->r, dir, op->name, op->new != NULL && S_ISDIR(op->new->mode));
+}
+
+int
+namesop_create(struct volume *v, struct namesop *op)
+{
+	return each(v, op, create_call, uncreate_call, "creating a name");
+}
+
+void
+namesop_uncreate(struct volume *v, struct namesop *op)
+{
+	each(v, op, uncreate_call, NULL, "taking back a name");
+}
+
+static int
+tmpfile_call(struct volume *v, struct namesop *op, struct member *m, replica_handle dir, replica_handle new_dir)
+{
+	int rc;
+
+	(void)v;
+	(void)new_dir;
+	if ((rc = m->r->ops->tmpfile(m->r, dir, op->new, &op->file->handle[m->index])) == 0)
+		op->file->writable[m->index] = true;
+	return rc;
+}
+
+int
+namesop_tmpfile(struct volume *v, struct namesop *op)
+{
+	return each(v, op, tmpfile_call, NULL, "creating a file without a name");
+}
+
+static int
+link_call(struct volume *v, struct namesop *op, struct member *m, replica_handle dir, replica_handle new_dir)
+{
+	struct handles_place place;
+	int rc;
+
+	(void)new_dir;
+	if ((rc = handles_at(v, m, op->node, &place)) != 0)
+		return rc;
+	rc = m->r->ops->link(m->r, place.at, dir, op->name);
+	handles_at_done(v, &place);
+	return rc;
+}
+
+int
+namesop_link(struct volume *v, struct namesop *op)
+{
+	return each(v, op, link_call, uncreate_call, "making a link");
+}
+
+static int
+unlink_call(struct volume *v, struct namesop *op, struct member *m, replica_handle dir, replica_handle new_dir)
+{
+	(void)v;
+	(void)new_dir;
+	return m->r->ops->unlink(m->r, dir, op->name, op->is_dir);
+}
+
+int
+namesop_unlink(struct volume *v, struct namesop *op)
+{
+	int rc = each(v, op, unlink_call, NULL, "removing a name");
+
+	/* Refused by one member: those that had done it get it back from there. */
+	if (rc != 0 && op->done > 0)
+		load_mend(v, op->dir, op->name);
+	return rc;
+}
+
+static int
+rename_call(struct volume *v, struct namesop *op, struct member *m, replica_handle dir, replica_handle new_dir)
+{
+	(void)v;
+	return m->r->ops->rename(m->r, dir, op->name, new_dir, op->new_name, op->flags);
+}
+
+static int
+rename_undo(struct volume *v, struct namesop *op, struct member *m, replica_handle dir, replica_handle new_dir)
+{
+	(void)v;
+	return m->r->ops->rename(m->r, new_dir, op->new_name, dir, op->name, op->flags);
+}
+
+int
+namesop_rename(struct volume *v, struct namesop *op)
+{
+	int rc = each(v, op, rename_call, rename_undo, "renaming");
+
+	/* What was replaced on the members that had done it comes back from the one that refused. */
+	if (rc != 0 && op->done > 0)
+		load_mend(v, op->new_dir, op->new_name);
+	return rc;
+}

@@ -1,0 +1,27 @@
+/*
+ * volume/pages -- the tags files of large files, on all members.
+ */
+
+#ifndef VOLUME_PAGES_H
+#define VOLUME_PAGES_H
+
+#include "volume/state.h"
+
+/* pages_load(context, index, page): pages for meta/tags, from the first member whose page passes; bad ones are mended. */
+struct pages_context { struct volume *volume; struct node *node; struct file *file; };
+int pages_load(void *context, uint64_t index, uint8_t *page);
+
+/* pages_write(context, index, page): to all members in sync (for tags_each_dirty). */
+int pages_write(void *context, uint64_t index, const uint8_t *page);
+
+/* pages_read(volume, member, node, file, index, page): one member's page as it is; zeros where there is none.  -EBADMSG: fails its check. */
+int pages_read(struct volume *volume, struct member *m, const struct node *node, struct file *file,
+    uint64_t index, uint8_t *page);
+
+/* pages_remove(volume, id): the file is gone, or small again. */
+void pages_remove(struct volume *volume, uint64_t id);
+
+/* pages_close(volume, file): close its handles. */
+void pages_close(struct volume *volume, struct file *file);
+
+#endif

@@ -1,0 +1,58 @@
+#include <errno.h>
+
+#include "volume/blocks.h"
+#include "volume/file.h"
+#include "volume/files.h"
+
+/* Another member has to be asked: open the file everywhere. */
+static int
+open_everywhere(struct volume *v, struct node *node)
+{
+	int rc;
+
+	pthread_rwlock_rdlock(&v->tree);
+	pthread_rwlock_wrlock(&node->lock);
+	rc = node->file == NULL ? -EBADF : files_open_all(v, node, false);
+	pthread_rwlock_unlock(&node->lock);
+	pthread_rwlock_unlock(&v->tree);
+	return rc;
+}
+
+static ssize_t
+read_locked(struct volume *v, struct node *node, uint64_t offset, size_t len, uint8_t *data)
+{
+	uint64_t first, last;
+	int rc;
+
+	if (node->file == NULL)
+		return -EBADF;
+	if (offset >= node->size || len == 0)
+		return 0;
+	if (len > node->size - offset)
+		len = (size_t)(node->size - offset);
+	first = offset / BLOCK;
+	last = (offset + len - 1) / BLOCK;
+	if ((rc = blocks_read(v, node, first, last - first + 1, data)) != 0)
+		return rc;
+	return (ssize_t)len;
+}
+
+ssize_t
+file_read(struct volume *v, struct node *node, uint64_t offset, size_t len, const void **data)
+{
+	uint8_t *scratch = blocks_scratch();
+	ssize_t n;
+	int rc;
+
+	if (scratch == NULL)
+		return -ENOMEM;
+	if (len > FILE_IO_MAX)
+		len = FILE_IO_MAX;
+	do {
+		pthread_rwlock_rdlock(&node->lock);
+		n = read_locked(v, node, offset, len, scratch);
+		pthread_rwlock_unlock(&node->lock);
+	} while (n == -EAGAIN && (rc = open_everywhere(v, node)) == 0);
+	*data = scratch + offset % BLOCK;
+	return n == -EAGAIN ? rc : n;
+}

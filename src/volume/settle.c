@@ -1,0 +1,541 @@
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "meta/copy.h"
+#include "meta/gather.h"
+#include "meta/listing.h"
+#include "meta/quarantine.h"
+#include "meta/stamp.h"
+#include "util/log.h"
+#include "volume/handles.h"
+#include "volume/load.h"
+#include "volume/members.h"
+#include "volume/nodes.h"
+#include "volume/reconcile.h"
+#include "volume/settle.h"
+
+/* All that is known while one name is settled. */
+struct ask {
+	struct volume *v;
+	struct node *dir;		/* NULL: the top directory itself */
+	const char *name;
+	bool dirty;
+	struct judge_fact facts[VOLUME_REPLICAS_MAX];
+	struct replica_at at[VOLUME_REPLICAS_MAX];
+	char *targets[VOLUME_REPLICAS_MAX];
+	bool pinned[VOLUME_REPLICAS_MAX];
+	uint8_t *records;		/* RECORD_SIZE_MAX bytes a member */
+	struct judge_verdict verdict;
+	char path[NODES_PATH_MAX + NAME_MAX + 2];
+};
+
+static void
+ask_path(struct ask *a)
+{
+	char dir[NODES_PATH_MAX];
+
+	if (a->dir == NULL)
+		snprintf(a->path, sizeof(a->path), "/");
+	else
+		snprintf(a->path, sizeof(a->path), "%s/%s",
+		    a->dir == a->v->root ? "" : nodes_path(a->v, a->dir, dir, sizeof(dir)), a->name);
+}
+
+/* The directory itself may be missing on a member: have it mended first, once. */
+static int
+ask_place(struct ask *a, struct member *m)
+{
+	struct replica_at *at = &a->at[m->index];
+	int rc;
+
+	at->name = a->name;
+	if (a->dir == NULL) {
+		at->handle = REPLICA_ROOT;
+		return 0;
+	}
+	rc = handles_dir(a->v, m, a->dir, &at->handle);
+	if ((rc == -ENOENT || rc == -ENOTDIR) && load_mend_node(a->v, a->dir) == 0)
+		rc = handles_dir(a->v, m, a->dir, &at->handle);
+	a->pinned[m->index] = rc == 0;
+	return rc;
+}
+
+static char *
+read_target(struct member *m, struct replica_at at)
+{
+	char *target;
+
+	if ((target = malloc(PATH_MAX)) == NULL)
+		return NULL;
+	if (m->r->ops->readlink(m->r, at, target, PATH_MAX) != 0) {
+		free(target);
+		return NULL;
+	}
+	return target;
+}
+
+static void
+ask_member(struct ask *a, struct member *m)
+{
+	struct judge_fact *fact = &a->facts[m->index];
+	int rc;
+
+	fact->record_error = -ENODATA;
+	if ((rc = ask_place(a, m)) != 0) {
+		fact->asked = true;
+		fact->error = rc;
+		return;
+	}
+	gather_fact(m->r, a->at[m->index], &a->v->digest, a->records + m->index * RECORD_SIZE_MAX, fact);
+	if (fact->error != 0 && !replica_error_is_own(fact->error)) {
+		members_lose(a->v, m, fact->error, "looking up a name");
+		fact->asked = false;
+	} else if (fact->error == 0 && S_ISLNK(fact->st.st_mode)) {
+		a->targets[m->index] = read_target(m, a->at[m->index]);
+	}
+	if (fact->error == 0 && fact->record_error == 0 && a->v->was_unclean)
+		a->dirty = a->dirty || intent_was_dirty(a->v->intent, fact->record.id);
+}
+
+static int
+ask_all(struct ask *a)
+{
+	struct member *m;
+
+	if ((a->records = malloc((size_t)a->v->member_count * RECORD_SIZE_MAX)) == NULL)
+		return -ENOMEM;
+	a->dirty = a->v->was_unclean &&
+	    intent_was_dirty(a->v->intent, a->dir == NULL ? VOLUME_ROOT_ID : node_key(a->dir));
+	for_each_member(a->v, m)
+		ask_member(a, m);
+	return 0;
+}
+
+static void
+ask_free(struct ask *a)
+{
+	unsigned i;
+
+	for (i = 0; i < a->v->member_count; i++) {
+		if (a->pinned[i])
+			handles_done(a->v, a->dir);
+		free(a->targets[i]);
+	}
+	free(a->records);
+}
+
+/*
+ * A node in memory is the truth, whatever the records on the disks say by now:
+ * they may be out of date for a second.
+ */
+static bool
+judge_by_node(struct ask *a)
+{
+	struct judge_verdict *verdict = &a->verdict;
+	struct node *node = NULL;
+	struct judge_fact *fact;
+	struct member *m;
+
+	for_each_member(a->v, m) {
+		fact = &a->facts[m->index];
+		if (node == NULL && fact->asked && fact->error == 0 && fact->record_error == 0)
+			node = nodes_get(a->v, fact->record.id);
+	}
+	if (node == NULL)
+		return false;
+	verdict->source = verdict->torn = -1;
+	verdict->unanimous = true;
+	for_each_member(a->v, m) {
+		enum judge_state *state = &verdict->state[m->index];
+
+		fact = &a->facts[m->index];
+		*state = !fact->asked ? JUDGE_AWAY : fact->error != 0 ? JUDGE_MISSING :
+		    (fact->st.st_mode & S_IFMT) != (node->mode & S_IFMT) ? JUDGE_TYPE :
+		    fact->record_error == 0 && fact->record.id != node_key(node) ? JUDGE_OTHER :
+		    fact->record_error != 0 ? JUDGE_RECORD : JUDGE_GOOD;
+		if (*state == JUDGE_GOOD && verdict->source < 0)
+			verdict->source = (int)m->index;
+		verdict->unanimous = verdict->unanimous && *state == JUDGE_GOOD;
+	}
+	nodes_put(a->v, node);
+	return verdict->source >= 0;
+}
+
+/* What carries no record is proved by the directory's digest, where members disagree or there is but one. */
+static int
+judge_links(struct ask *a)
+{
+	struct judge_verdict *verdict = &a->verdict;
+	struct member *source = &a->v->members[verdict->source], *m;
+	bool agree = members_in_sync(a->v) > 1;
+
+	for_each_member(a->v, m) {
+		const char *target = a->targets[m->index], *want = a->targets[verdict->source];
+
+		if (verdict->state[m->index] == JUDGE_GOOD && S_ISLNK(a->facts[m->index].st.st_mode) &&
+		    (target == NULL || want == NULL || strcmp(target, want) != 0))
+			verdict->state[m->index] = JUDGE_TYPE;
+		agree = agree && verdict->state[m->index] == JUDGE_GOOD;
+	}
+	if (agree || a->dirty || a->dir == NULL)
+		return 0;
+	if (a->v->member_count == 1 && a->dir->proved)
+		return 0;
+	for_each_member(a->v, m) {
+		if (settle_prove(a->v, m, a->dir) != 0)
+			continue;
+		a->dir->proved = true;
+		if (m != source) {
+			enum judge_state was = verdict->state[m->index];
+
+			/* The other side is right: judge again from there. */
+			verdict->source = (int)m->index;
+			verdict->state[source->index] = was == JUDGE_META ? JUDGE_META : JUDGE_TYPE;
+			verdict->state[m->index] = JUDGE_GOOD;
+		}
+		verdict->unanimous = false;
+		return 0;
+	}
+	log_error("%s: the names of its directory match their digest on no replica; run fsck.mendfs", a->path);
+	return -EIO;
+}
+
+/* Another name of the same file that the member has as well. */
+static bool
+link_instead(struct ask *a, struct member *m, const struct judge_fact *good)
+{
+	struct handles_place place;
+	struct node *node;
+	bool linked = false;
+
+	if (good->record_error != 0 || good->st.st_nlink < 2 || (node = nodes_get(a->v, good->record.id)) == NULL)
+		return false;
+	if (!S_ISDIR(node->mode) && node->links != NULL && handles_at(a->v, m, node, &place) == 0) {
+		linked = m->r->ops->link(m->r, place.at, a->at[m->index].handle, a->name) == 0;
+		handles_at_done(a->v, &place);
+	}
+	nodes_put(a->v, node);
+	return linked;
+}
+
+/* Make the name anew on ${m}. */
+static int
+mend_missing(struct ask *a, struct member *m, const struct copy *c, struct replica_at from)
+{
+	const struct judge_fact *good = &a->facts[a->verdict.source];
+	struct replica_at to = a->at[m->index];
+	int rc;
+
+	if (link_instead(a, m, good))
+		return 0;
+	if (!S_ISDIR(good->st.st_mode) && (rc = copy_node(c, from, to.handle, a->name)) != -EBADMSG)
+		return rc;
+
+	/* A directory's names follow as they are looked up; a file with a bad block is copied as it is. */
+	if (!S_ISDIR(good->st.st_mode) && (rc = m->r->ops->unlink(m->r, to.handle, a->name, false)) != 0 && rc != -ENOENT)
+		return rc;
+	if ((rc = copy_make(c, from, to.handle, a->name)) != 0)
+		return rc;
+	if (S_ISREG(good->st.st_mode) &&
+	    ((rc = copy_data(c, from, to, NULL)) != 0 || (rc = copy_tags(c, &good->record)) != 0))
+		return rc;
+	return copy_finish(c, from, to);
+}
+
+static const char *
+state_text(enum judge_state state)
+{
+	switch (state) {
+	case JUDGE_MISSING: return "it was missing";
+	case JUDGE_TYPE: return "something else stood there";
+	case JUDGE_OTHER: return "another file stood there";
+	case JUDGE_RECORD: return "its record was missing or damaged";
+	case JUDGE_META: return "its owner, mode or attributes were changed";
+	default: return "it differed";
+	}
+}
+
+static void
+mend_member(struct ask *a, struct member *m)
+{
+	enum judge_state state = a->verdict.state[m->index];
+	struct member *source = &a->v->members[a->verdict.source];
+	const struct copy c = { .digest = &a->v->digest, .src = source->r, .dst = m->r,
+	    .src_tags = source->tags, .dst_tags = m->tags };
+	struct replica_at from = a->at[source->index], to = a->at[m->index];
+	int rc = 0;
+
+	/* A wrong length is mended with the data, when the file is opened. */
+	if (a->v->no_writes || state == JUDGE_GOOD || state == JUDGE_AWAY || state == JUDGE_SIZE || m == source)
+		return;
+	if (state == JUDGE_TYPE || state == JUDGE_OTHER)
+		rc = quarantine_move(m->r, to.handle, a->name, a->path, state_text(state));
+	if (rc == 0 && (state == JUDGE_TYPE || state == JUDGE_OTHER || state == JUDGE_MISSING))
+		rc = mend_missing(a, m, &c, from);
+	else if (rc == 0 && state == JUDGE_META)
+		rc = copy_meta(&c, from, to);
+	if (rc == 0 && (state == JUDGE_META || state == JUDGE_RECORD))
+		rc = copy_finish(&c, from, to);
+
+	if (rc == 0) {
+		atomic_fetch_add(&m->mended, 1);
+		log_warning("mended %s on replica %s from replica %s: %s", a->path, m->r->path, source->r->path, state_text(state));
+	} else if (members_settle(a->v, m, rc, "mending a name") < 0) {
+		log_warning("%s: %s on replica %s, and it cannot be mended now: %s", a->path, state_text(state),
+		    m->r->path, strerror(-rc));
+	}
+}
+
+/* What our own crash may have torn: regular files block by block, directories by their names. */
+static int
+reconcile(struct ask *a, bool *again)
+{
+	struct reconcile_copy copies[VOLUME_REPLICAS_MAX];
+	int chosen = a->verdict.source >= 0 ? a->verdict.source : a->verdict.torn;
+	mode_t type = a->facts[chosen].st.st_mode & S_IFMT;
+	unsigned count = 0, source = 0;
+	struct member *m;
+	int rc;
+
+	for_each_member(a->v, m) {
+		struct judge_fact *fact = &a->facts[m->index];
+
+		if (!fact->asked || fact->error != 0 || (fact->st.st_mode & S_IFMT) != type)
+			continue;
+		if ((int)m->index == chosen)
+			source = count;
+		copies[count++] = (struct reconcile_copy){ m, a->at[m->index], fact };
+	}
+	*again = false;
+	if (type == S_IFREG && reconcile_needed(copies, count)) {
+		rc = reconcile_file(a->v, copies, count, source, a->path);
+		*again = rc == 0;
+		return rc;
+	}
+	if (type == S_IFDIR && a->verdict.source < 0) {
+		rc = reconcile_bare_directory(a->v, &copies[source]);
+		*again = rc == 0;
+		return rc;
+	}
+	return 0;
+}
+
+/* Nobody has the name, or nobody can be asked. */
+static bool
+nowhere(const struct ask *a)
+{
+	unsigned i;
+
+	for (i = 0; i < a->v->member_count; i++) {
+		if (a->facts[i].asked && a->facts[i].error != -ENOENT)
+			return false;
+	}
+	return true;
+}
+
+static int
+decide(struct ask *a, bool *again)
+{
+	int rc;
+
+	*again = false;
+	if (nowhere(a))
+		return members_in_sync(a->v) > 0 ? -ENOENT : -EIO;
+	if (judge_by_node(a))
+		return 0;
+	judge_inode(a->facts, a->v->member_count, a->dirty, &a->verdict);
+	if (a->verdict.source < 0 && a->verdict.torn < 0) {
+		log_error("%s: no replica can prove it: the record is missing, damaged, or does not match what is found; "
+		    "run fsck.mendfs to see and settle it", a->path);
+		return -EIO;
+	}
+	if (a->dirty && !a->v->no_writes && (rc = reconcile(a, again)) != 0)
+		return rc;
+	if (*again)
+		return 0;
+	if (a->verdict.source < 0)
+		a->verdict.source = a->verdict.torn;
+	return S_ISREG(a->facts[a->verdict.source].st.st_mode) || S_ISDIR(a->facts[a->verdict.source].st.st_mode) ?
+	    0 : judge_links(a);
+}
+
+static int
+settle_once(struct ask *a, struct settled *result, bool *again)
+{
+	struct member *m;
+	int rc;
+
+	if ((rc = ask_all(a)) != 0 || (rc = decide(a, again)) != 0 || *again)
+		return rc;
+	for_each_member(a->v, m)
+		mend_member(a, m);
+
+	result->source = &a->v->members[a->verdict.source];
+	result->fact = a->facts[a->verdict.source];
+	memcpy(result->record, a->records + result->source->index * RECORD_SIZE_MAX, RECORD_SIZE_MAX);
+	result->fact.record.tags = NULL;
+	result->dirty = a->dirty;
+	result->target = a->targets[result->source->index];
+	a->targets[result->source->index] = NULL;
+	if (S_ISLNK(result->fact.st.st_mode) && result->target == NULL)
+		return -EIO;
+	return 0;
+}
+
+int
+settle_name(struct volume *v, struct node *dir, const char *name, struct settled *result)
+{
+	struct ask *a;
+	bool again = true;
+	int rc = -EIO, tries;
+
+	memset(result, 0, sizeof(*result));
+
+	/* What was reconciled is asked once more: by then it must be proved. */
+	pthread_mutex_lock(&v->settle_lock);
+	for (tries = 0; again && tries < 3; tries++) {
+		if ((a = calloc(1, sizeof(*a))) == NULL) {
+			rc = -ENOMEM;
+			break;
+		}
+		a->v = v;
+		a->dir = dir;
+		a->name = name;
+		ask_path(a);
+		rc = settle_once(a, result, &again);
+		ask_free(a);
+		free(a);
+		if (rc != 0)
+			break;
+	}
+	pthread_mutex_unlock(&v->settle_lock);
+	return rc == 0 && again ? -EIO : rc;
+}
+
+void
+settle_free(struct settled *result)
+{
+	free(result->target);
+	result->target = NULL;
+}
+
+/* The digest of one name as ${m} has it, the id being the node's where there is one. */
+static int
+entry_digest(struct volume *v, struct member *m, struct node *dir, replica_handle handle, const char *name, uint8_t *out)
+{
+	const struct replica_at at = { handle, name };
+	uint8_t record[RECORD_SIZE_MAX];
+	struct judge_fact fact;
+	struct node *node;
+	uint64_t id = 0;
+
+	gather_fact(m->r, at, &v->digest, record, &fact);
+	if (fact.error != 0)
+		return fact.error;
+	if ((node = nodes_find(v, dir, name)) != NULL) {
+		id = node_key(node);
+		nodes_put(v, node);
+	} else if (fact.record_error == 0) {
+		id = fact.record.id;
+	}
+	return stamp_name(m->r, handle, name, &fact.st, id, &v->digest, out);
+}
+
+int
+settle_prove(struct volume *v, struct member *m, struct node *dir)
+{
+	uint8_t sum[DIGEST_SIZE] = { 0 }, one[DIGEST_SIZE];
+	struct listing listing = { 0 };
+	replica_handle handle;
+	size_t i;
+	int rc;
+
+	if ((rc = handles_dir(v, m, dir, &handle)) != 0)
+		return rc;
+	rc = listing_read(m->r, handle, &listing);
+	for (i = 0; rc == 0 && i < listing.count; i++) {
+		if ((rc = entry_digest(v, m, dir, handle, listing.names[i], one)) == 0)
+			digest_xor(sum, one);
+	}
+	listing_free(&listing);
+	handles_done(v, dir);
+	return rc != 0 ? rc : digest_equal(sum, dir->names) ? 0 : -EBADMSG;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* All names that any member has, sorted, each once. */
+static int
+union_read(struct volume *v, struct node *dir, struct listing *all)
+{
+	struct listing one;
+	replica_handle handle;
+	struct member *m;
+	char **names;
+	size_t i, kept = 0;
+	int rc;
+
+	for_each_member(v, m) {
+		if ((rc = handles_dir(v, m, dir, &handle)) != 0)
+			continue;
+		rc = listing_read(m->r, handle, &one);
+		handles_done(v, dir);
+		if (rc != 0 || one.count == 0) {
+			listing_free(&one);
+			continue;
+		}
+		if ((names = realloc(all->names, (all->count + one.count) * sizeof(*names))) == NULL) {
+			listing_free(&one);
+			return -ENOMEM;
+		}
+		memcpy(names + all->count, one.names, one.count * sizeof(*names));
+		all->names = names;
+		all->count += one.count;
+		one.count = 0;
+		listing_free(&one);
+	}
+	if (all->count > 0)
+		qsort(all->names, all->count, sizeof(*all->names), compare_names);
+	for (i = 0; i < all->count; i++) {
+		if (kept > 0 && strcmp(all->names[kept - 1], all->names[i]) == 0)
+			free(all->names[i]);
+		else
+			all->names[kept++] = all->names[i];
+	}
+	all->count = kept;
+	return 0;
+}
+
+int
+settle_directory(struct volume *v, struct node *node)
+{
+	uint8_t sum[DIGEST_SIZE] = { 0 }, one[DIGEST_SIZE];
+	struct listing all = { 0 };
+	struct settled settled;
+	size_t i;
+	int rc;
+
+	rc = union_read(v, node, &all);
+	for (i = 0; rc == 0 && i < all.count; i++) {
+		rc = settle_name(v, node, all.names[i], &settled);
+		if (rc == 0) {
+			record_name(&v->digest, all.names[i], settled.fact.st.st_mode, settled.fact.record.id,
+			    settled.target, settled.fact.st.st_rdev, one);
+			digest_xor(sum, one);
+		} else if (rc == -ENOENT || rc == -EIO) {
+			rc = 0;		/* reported; the others are settled all the same */
+		}
+		settle_free(&settled);
+	}
+	listing_free(&all);
+	if (rc == 0)
+		memcpy(node->names, sum, DIGEST_SIZE);
+	return rc;
+}

@@ -1,0 +1,201 @@
+/*
+ * volume/state -- the structs that the files of this folder share.
+ *
+ * Terms.  A member is one of the volume's replicas.  It is in sync until it
+ * fails; then it is lost, and stays so for the rest of the mount.
+ *
+ * Invariants:
+ *  1. What a node says (attributes, tags) is what every member in sync holds,
+ *     or what its record will say at the next store: nodes, not disks, are the
+ *     truth while mounted.
+ *  2. A reply to a change is sent when every member in sync has it, or was
+ *     marked lost in the labels of all others, durably.
+ *  3. A tag is only computed over bytes that came from the writer or were
+ *     proved by the tag before.
+ *  4. A member's bytes reach a reader only if they match their tag.
+ *
+ * Lock order: tree, then node->lock (a directory's before its child's), then
+ * settle_lock, heal_lock, file->mutex, then one of the leaf locks (label, nodes,
+ * dirs, dirty).
+ * Reading and writing data takes no tree lock.
+ */
+
+#ifndef VOLUME_STATE_H
+#define VOLUME_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "format/label.h"
+#include "hash/digest.h"
+#include "meta/intent.h"
+#include "meta/tags.h"
+#include "replica/replica.h"
+#include "util/hashmap.h"
+#include "util/lane.h"
+#include "util/list.h"
+#include "volume/node.h"
+
+#define BLOCK DIGEST_BLOCK_SIZE
+#define VOLUME_ROOT_ID 1
+/* Ids of what carries no record: this bit, the member's number, its inode number. */
+#define NODE_ID_BORROWED (UINT64_C(1) << 63)
+/* Tag pages that all open files together keep; one page serves 1 MiB of data. */
+#define VOLUME_TAG_PAGES_MAX 4096
+/* Directories whose handles are kept open. */
+#define VOLUME_DIRS_MAX 256
+/* Nodes waiting for the flusher; beyond, it is woken before its time. */
+#define VOLUME_DIRTY_MAX 4096
+
+struct member {
+	unsigned index;
+	struct replica *r;
+	replica_handle meta;		/* .mendfs */
+	replica_handle tags;		/* .mendfs/tags */
+	struct label label;		/* label lock */
+	_Atomic bool lost;
+	struct lane *lane;		/* NULL before volume_start */
+
+	/* For choosing and for the administrator; races lose a count at worst. */
+	atomic_uint in_flight;
+	atomic_ullong latency_ns;	/* moving average of uncached reads */
+	atomic_ullong reads, blocks_bad, mended, unmended;
+};
+
+struct volume {
+	struct digest digest;
+	struct member members[VOLUME_REPLICAS_MAX];
+	unsigned member_count;
+	enum volume_read_policy read_policy;
+	unsigned min_replicas;
+	_Atomic bool read_only;
+	bool opened;			/* all is set up: to be closed cleanly */
+	bool no_writes;			/* mounted read-only: nothing is mended either */
+	bool was_unclean;		/* the last stop was unclean: intent tells where */
+	atomic_uint turn;		/* VOLUME_READ_ROUND_ROBIN */
+
+	pthread_mutex_t label_lock;	/* labels, on disk too */
+	struct intent *intent;
+	_Atomic uint64_t next_id;
+
+	pthread_rwlock_t tree;		/* names: links, dir->names, handles of directories by name */
+
+	pthread_mutex_t nodes_lock;	/* by_id, by_name, references */
+	struct hashmap by_id;
+	struct hashmap by_name;
+	struct node *root;
+	uint64_t forgotten;		/* nodes freed since memory was last given back */
+
+	pthread_mutex_t dirs_lock;	/* handles of directories */
+	struct list_link dirs;		/* least recently used first */
+	unsigned dirs_open;
+
+	pthread_mutex_t dirty_lock;
+	struct list_link dirty;		/* oldest first */
+	unsigned dirty_count;
+
+	pthread_mutex_t settle_lock;	/* recursive: one settling of names at a time */
+	pthread_mutex_t heal_lock;	/* one mending at a time: each block is counted once */
+	atomic_ullong tag_pages;
+
+	pthread_t flusher;
+	bool flusher_runs;
+	bool stop;			/* dirty_lock */
+	pthread_cond_t flusher_wake;
+	pthread_t walker;		/* reconciles in the background after an unclean stop */
+	bool walker_runs;
+	_Atomic bool walker_stop;
+};
+
+/* One name of a node. */
+struct link {
+	struct hashmap_link by_name;	/* volume->by_name; nodes lock */
+	struct link *next;		/* of the same node; tree lock */
+	struct node *node;
+	struct node *dir;		/* holds a reference */
+	char name[];
+};
+
+/* What a directory has besides. */
+struct directory {
+	struct list_link by_use;	/* dirs lock, as all below but names */
+	unsigned pins;
+	bool open;			/* has any handle */
+	replica_handle handle[VOLUME_REPLICAS_MAX];
+};
+
+/* What an open file has besides; the node's lock guards it unless said. */
+struct file {
+	unsigned users, writers;
+	pthread_mutex_t mutex;		/* tags, handles being added, under a shared node lock */
+	struct tags *tags;
+	replica_handle handle[VOLUME_REPLICAS_MAX];
+	bool writable[VOLUME_REPLICAS_MAX];
+	replica_handle tags_handle[VOLUME_REPLICAS_MAX];
+	bool tags_writable[VOLUME_REPLICAS_MAX];
+	bool tags_written;		/* since the last fsync */
+	uint64_t pages_counted;		/* this file's part of volume->tag_pages */
+	uint64_t reported;		/* the block last reported as lost, UINT64_MAX: none */
+	/* The block last written in part, as it is now: what appends merge with. */
+	uint64_t edge_index;		/* UINT64_MAX: none */
+	uint8_t *edge;			/* BLOCK bytes, or NULL */
+};
+
+struct node {
+	struct hashmap_link by_id;	/* nodes lock; key: the id */
+	uint64_t refs;			/* nodes lock: kernel, links below, users, dirty list */
+	struct list_link dirty_link;	/* dirty lock */
+
+	struct link *links;		/* tree lock */
+	bool hashed;			/* in by_id; nodes lock */
+
+	pthread_rwlock_t lock;		/* all below */
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	dev_t rdev;
+	nlink_t nlink;			/* 0: no name is left */
+	uint64_t size;
+	uint64_t blocks;		/* of 512 bytes, as shown */
+	struct timespec atime, mtime, ctime;
+	uint64_t generation;
+	uint32_t meta;
+	bool dirty;			/* the record on disk is out of date */
+	bool unsynced;			/* written since the last fsync */
+	bool blocks_stale;		/* size on disk changed: ask before it is shown */
+	bool atime_set;			/* by utimensat: to be stored */
+	bool has_xattrs;
+	bool default_acl;		/* a directory's; valid if has_xattrs */
+	bool paged;			/* has, or may have, a tags file */
+	bool proved;			/* a directory's names were proved against its digest */
+	uint8_t names[DIGEST_SIZE];	/* a directory's names digest; tree lock */
+	struct directory *directory;
+	struct file *file;		/* NULL: not open */
+	char *target;			/* a symbolic link's; never changes */
+};
+
+static inline uint64_t
+node_key(const struct node *node)
+{
+	return node->by_id.key;
+}
+
+static inline bool
+node_has_record(const struct node *node)
+{
+	return S_ISREG(node->mode) || S_ISDIR(node->mode);
+}
+
+static inline bool
+member_in_sync(const struct member *m)
+{
+	return !atomic_load_explicit(&m->lost, memory_order_acquire);
+}
+
+/* for_each_member(v, m): those in sync, lowest number first. */
+#define for_each_member(v, m)						\
+	for ((m) = (v)->members; (m) < (v)->members + (v)->member_count; (m)++)	\
+		if (!member_in_sync(m)) { continue; } else
+
+#endif

@@ -1,0 +1,264 @@
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/log.h"
+#include "volume/file.h"
+#include "volume/files.h"
+#include "volume/handles.h"
+#include "volume/members.h"
+#include "volume/nodes.h"
+#include "volume/store.h"
+#include "volume/pages.h"
+
+#define FLUSH_INTERVAL_MS 700	/* a record is stored within a second of the change */
+#define SWEEP_INTERVAL_MS 60000	/* intent bits of regions at rest are cleared this often */
+#define TRIM_AFTER 50000	/* forgotten nodes, after which memory is given back to the system */
+
+void
+store_later(struct volume *v, struct node *node)
+{
+	node->dirty = true;
+	pthread_mutex_lock(&v->dirty_lock);
+	if (!list_linked(&node->dirty_link)) {
+		nodes_hold(v, node);
+		list_append(&v->dirty, &node->dirty_link);
+		if (++v->dirty_count == VOLUME_DIRTY_MAX)
+			pthread_cond_signal(&v->flusher_wake);
+	}
+	pthread_mutex_unlock(&v->dirty_lock);
+}
+
+int
+store_encode(struct volume *v, const struct node *node, struct record *record, uint8_t *out)
+{
+	record->id = node_key(node);
+	record->mtime = node->mtime;
+	record->ctime = node->ctime;
+	record->meta = node->meta;
+	if (S_ISDIR(node->mode)) {
+		record->kind = RECORD_DIRECTORY;
+		record->size = 0;
+		record->tag_count = 0;
+		record->tags = NULL;
+		memcpy(record->sum, node->names, DIGEST_SIZE);
+	} else {
+		record->size = node->size;
+	}
+	return record_encode(&v->digest, record, out, RECORD_SIZE_MAX);
+}
+
+/* Put an encoded record on all members. */
+static int
+record_fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len)
+{
+	const struct replica_times times = {
+		.atime = node->atime_set ? node->atime : (struct timespec){ .tv_nsec = UTIME_OMIT },
+		.mtime = node->mtime
+	};
+	struct handles_place place;
+	struct member *m;
+	unsigned stored = 0;
+	int rc;
+
+	for_each_member(v, m) {
+		if ((rc = handles_at(v, m, node, &place)) == 0) {
+			rc = m->r->ops->store(m->r, place.at, &times, data, len);
+			handles_at_done(v, &place);
+		}
+		if (rc == -ENOENT || rc == -ENOTDIR) {
+			/* Taken away behind our back: the next look-up puts it there again. */
+			log_warning("%s: id %llu is missing there", m->r->path, (unsigned long long)node_key(node));
+			continue;
+		}
+		if ((rc = members_settle(v, m, rc, "storing a record")) < 0)
+			return rc;
+		stored += rc == 0;
+	}
+	return stored > 0 ? 0 : -EIO;
+}
+
+/* Tags of a file, open or not; a closed one's are read from its record. */
+static int
+tags_of(struct volume *v, struct node *node, struct file **file, bool *borrowed)
+{
+	*borrowed = node->file == NULL;
+	*file = node->file;
+	return *borrowed ? files_load(v, node, file) : 0;
+}
+
+static int
+store_file(struct volume *v, struct node *node)
+{
+	struct pages_context context = { .volume = v, .node = node };
+	struct record record = { .generation = node->generation + 1 };
+	uint8_t data[RECORD_SIZE_MAX];
+	bool borrowed;
+	int rc, len;
+
+	if ((rc = tags_of(v, node, &context.file, &borrowed)) != 0)
+		return rc;
+	for (;;) {
+		if ((rc = tags_each_dirty(context.file->tags, node_key(node), pages_write, &context)) != 0)
+			break;
+		tags_fill_record(context.file->tags, (node->size + BLOCK - 1) / BLOCK, &record);
+		if ((rc = len = store_encode(v, node, &record, data)) < 0)
+			break;
+		rc = record_fan_out(v, node, data, (size_t)len);
+		/* Other attributes left no room for the tags: they move out. */
+		if (rc != -ENOSPC || tags_paged(context.file->tags))
+			break;
+		if ((rc = tags_page_out(context.file->tags)) != 0)
+			break;
+	}
+	if (rc == 0) {
+		tags_clean(context.file->tags);
+		node->paged = node->paged || tags_paged(context.file->tags);
+		node->generation++;
+	}
+	if (borrowed)
+		files_unload(v, context.file);
+	return rc;
+}
+
+static int
+store_directory(struct volume *v, struct node *node)
+{
+	struct record record = { .generation = node->generation + 1 };
+	uint8_t data[RECORD_SIZE_MAX];
+	int rc;
+
+	if ((rc = store_encode(v, node, &record, data)) < 0)
+		return rc;
+	if ((rc = record_fan_out(v, node, data, (size_t)rc)) == 0)
+		node->generation++;
+	return rc;
+}
+
+int
+store_now(struct volume *v, struct node *node)
+{
+	int rc = 0;
+
+	if (!node->dirty)
+		return 0;
+	if (v->no_writes || (node->nlink == 0 && node->file == NULL)) {
+		node->dirty = false;
+		return 0;
+	}
+	if (S_ISREG(node->mode))
+		rc = store_file(v, node);
+	else if (S_ISDIR(node->mode))
+		rc = store_directory(v, node);
+	else
+		rc = record_fan_out(v, node, NULL, 0);
+	if (rc == 0)
+		node->dirty = node->atime_set = false;
+	return rc;
+}
+
+/* Store one node taken from the dirty list, and give its reference back. */
+static int
+store_taken(struct volume *v, struct node *node)
+{
+	char path[NODES_PATH_MAX];
+	int rc;
+
+	pthread_rwlock_rdlock(&v->tree);
+	pthread_rwlock_wrlock(&node->lock);
+	rc = store_now(v, node);
+	if (rc != 0) {
+		log_error("%s: cannot store its record: %s; it is tried again",
+		    nodes_path(v, node, path, sizeof(path)), strerror(-rc));
+		store_later(v, node);
+	} else if (node->file != NULL && node->file->users == 0) {
+		/* Its last user left while the store failed. */
+		files_detach(v, node);
+	}
+	pthread_rwlock_unlock(&node->lock);
+	pthread_rwlock_unlock(&v->tree);
+	nodes_put(v, node);
+	return rc;
+}
+
+int
+store_all(struct volume *v)
+{
+	struct node *node;
+	unsigned count;
+	int rc = 0, one;
+
+	/* Only those that wait now: a node that fails goes to the end again. */
+	pthread_mutex_lock(&v->dirty_lock);
+	count = v->dirty_count;
+	pthread_mutex_unlock(&v->dirty_lock);
+	while (count-- > 0) {
+		node = NULL;
+		pthread_mutex_lock(&v->dirty_lock);
+		if (v->dirty_count > 0) {
+			node = list_entry(v->dirty.next, struct node, dirty_link);
+			list_remove(&node->dirty_link);
+			v->dirty_count--;
+		}
+		pthread_mutex_unlock(&v->dirty_lock);
+		if (node == NULL)
+			break;
+		one = store_taken(v, node);
+		if (rc == 0)
+			rc = one;
+	}
+	return rc;
+}
+
+/* Wait for the next round, but not for long if many nodes wait; false when the volume is closed. */
+static bool
+flusher_wait(struct volume *v, bool last_failed)
+{
+	struct timespec until;
+	bool go_on;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += FLUSH_INTERVAL_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	pthread_mutex_lock(&v->dirty_lock);
+	if (!v->stop && (last_failed || v->dirty_count < VOLUME_DIRTY_MAX))
+		pthread_cond_timedwait(&v->flusher_wake, &v->dirty_lock, &until);
+	go_on = !v->stop;
+	pthread_mutex_unlock(&v->dirty_lock);
+	return go_on;
+}
+
+static void
+give_memory_back(struct volume *v)
+{
+	bool many;
+
+	pthread_mutex_lock(&v->nodes_lock);
+	many = v->forgotten > TRIM_AFTER;
+	if (many)
+		v->forgotten = 0;
+	pthread_mutex_unlock(&v->nodes_lock);
+	if (many)
+		malloc_trim(0);
+}
+
+void *
+store_flusher(void *arg)
+{
+	struct volume *v = arg;
+	uint64_t swept = clock_monotonic_ms();
+	bool failed = false;
+
+	while (flusher_wait(v, failed)) {
+		failed = store_all(v) != 0;
+		give_memory_back(v);
+		if (clock_monotonic_ms() - swept > SWEEP_INTERVAL_MS) {
+			members_sweep(v);
+			swept = clock_monotonic_ms();
+		}
+	}
+	return NULL;
+}

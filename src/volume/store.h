@@ -1,0 +1,35 @@
+/*
+ * volume/store -- keeping the records on the members up to date.
+ */
+
+#ifndef VOLUME_STORE_H
+#define VOLUME_STORE_H
+
+#include "volume/state.h"
+
+/*
+ * store_later(volume, node):
+ * The record is out of date: the flusher will store it within a second, if
+ * nobody does so before.  Node lock, exclusively (or the tree lock for a
+ * directory that was just changed by its holder).
+ */
+void store_later(struct volume *volume, struct node *node);
+
+/*
+ * store_now(volume, node):
+ * Store tags, times and record on all members in sync, if out of date.  Node
+ * lock exclusively; the tree lock too unless the file is open for writing.
+ * On error the node stays dirty and the old record, or the new one, stands.
+ */
+int store_now(struct volume *volume, struct node *node);
+
+/* store_all(volume): everything that waits for the flusher; returns the first error. */
+int store_all(struct volume *volume);
+
+/* store_encode(volume, node, record, out): ${record} with the node's attributes, encoded to RECORD_SIZE_MAX bytes; its length. */
+int store_encode(struct volume *volume, const struct node *node, struct record *record, uint8_t *out);
+
+/* store_flusher(volume): the thread that does it all in time (pthread_create). */
+void *store_flusher(void *volume);
+
+#endif

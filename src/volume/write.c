@@ -1,0 +1,460 @@
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "volume/blocks.h"
+#include "volume/change.h"
+#include "volume/file.h"
+#include "volume/files.h"
+#include "volume/members.h"
+#include "volume/pages.h"
+#include "volume/store.h"
+#include "volume/write.h"
+
+/* From this size on, members are written in parallel; below, waking a thread costs more than it saves. */
+#define LANE_BYTES_MIN (128u * 1024)
+
+static uint64_t
+blocks_of(uint64_t size)
+{
+	return size / BLOCK + (size % BLOCK != 0);
+}
+
+static uint64_t
+pages_of(uint64_t size)
+{
+	return blocks_of(size) / TAGPAGE_TAGS + 1;
+}
+
+/*
+ * The content of block ${index} as it is now, for merging: remembered, or
+ * proved on the spot; zeros behind the end of file.
+ */
+static int
+edge_load(struct volume *v, struct node *node, uint64_t index, uint8_t *block)
+{
+	if (index * BLOCK >= node->size) {
+		memset(block, 0, BLOCK);
+		return 0;
+	}
+	if (node->file->edge_index == index) {
+		memcpy(block, node->file->edge, BLOCK);
+		return 0;
+	}
+	return blocks_read(v, node, index, 1, block);
+}
+
+/* Remember a block that was written in part. */
+static void
+edge_keep(struct file *file, uint64_t index, const uint8_t *block)
+{
+	if (file->edge == NULL && (file->edge = malloc(BLOCK)) == NULL)
+		return;
+	memcpy(file->edge, block, BLOCK);
+	file->edge_index = index;
+}
+
+/* A write taken apart into blocks: where it begins and ends inside of one, that one is merged. */
+struct span {
+	uint64_t first, count;
+	bool head, tail;		/* merged; for a single block only head */
+	uint8_t *head_block, *tail_block;
+	uint8_t tags[(FILE_IO_MAX / BLOCK + 2) * DIGEST_SIZE];
+};
+
+static int
+span_merge(struct volume *v, struct node *node, const uint8_t *data, size_t len, uint64_t offset, struct span *s)
+{
+	uint64_t end = offset + len;
+	size_t skip = offset % BLOCK, part;
+	int rc;
+
+	s->first = offset / BLOCK;
+	s->count = (end - 1) / BLOCK - s->first + 1;
+	s->head_block = blocks_scratch_edges();
+	if (s->head_block == NULL)
+		return -ENOMEM;
+	s->tail_block = s->head_block + BLOCK;
+	part = len < BLOCK - skip ? len : BLOCK - skip;
+	s->head = part < BLOCK;
+	s->tail = s->count > 1 && end % BLOCK != 0;
+	if (s->head) {
+		if ((rc = edge_load(v, node, s->first, s->head_block)) != 0)
+			return rc;
+		memcpy(s->head_block + skip, data, part);
+	}
+	if (s->tail) {
+		if ((rc = edge_load(v, node, s->first + s->count - 1, s->tail_block)) != 0)
+			return rc;
+		memcpy(s->tail_block, data + (end / BLOCK * BLOCK - offset), end % BLOCK);
+	}
+	return 0;
+}
+
+/* The tags of all blocks as they will be. */
+static void
+span_digest(struct volume *v, const uint8_t *data, uint64_t offset, struct span *s)
+{
+	const uint8_t *block;
+	uint64_t i;
+
+	for (i = 0; i < s->count; i++) {
+		if (i == 0 && s->head)
+			block = s->head_block;
+		else if (i == s->count - 1 && s->tail)
+			block = s->tail_block;
+		else
+			block = data + ((s->first + i) * BLOCK - offset);
+		digest_tag(&v->digest, block, BLOCK, s->tags + i * DIGEST_SIZE);
+	}
+}
+
+static int
+tags_make_room(struct volume *v, struct node *node, uint64_t first, uint64_t count)
+{
+	struct pages_context context = { v, node, node->file };
+	const struct tags_source source = { pages_load, &context };
+	int rc;
+
+	if ((rc = tags_prepare(node->file->tags, &source, first, count)) == 0 && tags_paged(node->file->tags))
+		node->paged = true;
+	return rc;
+}
+
+struct write_job {
+	struct lane_job job;
+	struct member *m;
+	replica_handle handle;
+	const uint8_t *data;
+	size_t len;
+	uint64_t offset;
+	ssize_t result;
+};
+
+static void
+write_run(struct lane_job *job)
+{
+	struct write_job *w = (struct write_job *)(void *)job;
+
+	w->result = w->m->r->ops->pwrite(w->m->r, w->handle, w->data, w->len, w->offset);
+	/* Fewer bytes than asked for: ask why. */
+	if (w->result >= 0 && (size_t)w->result < w->len) {
+		ssize_t more = w->m->r->ops->pwrite(w->m->r, w->handle, w->data + w->result,
+		    w->len - (size_t)w->result, w->offset + (uint64_t)w->result);
+
+		if (more > 0)
+			w->result += more;
+		else if (more < 0 && !replica_error_is_own((int)more))
+			w->result = more;
+	}
+}
+
+/* Write to all members; the number of bytes that all in sync have, and why it is less than ${len}. */
+static size_t
+fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, uint64_t offset, int *why)
+{
+	struct write_job jobs[VOLUME_REPLICAS_MAX];
+	struct lane_batch batch;
+	struct member *m;
+	bool lanes = len >= LANE_BYTES_MIN && members_in_sync(v) > 1;
+	unsigned count = 0, i;
+	size_t kept = len;
+
+	*why = 0;
+	if (lanes)
+		lane_batch_init(&batch);
+	for_each_member(v, m) {
+		jobs[count] = (struct write_job){ .job.run = write_run, .m = m,
+		    .handle = node->file->handle[m->index], .data = data, .len = len, .offset = offset };
+		/* The first one is this thread's own work, once the others are under way. */
+		if (lanes && count > 0 && m->lane != NULL)
+			lane_submit(m->lane, &jobs[count].job, &batch);
+		else if (!lanes || count > 0)
+			write_run(&jobs[count].job);
+		count++;
+	}
+	if (lanes) {
+		write_run(&jobs[0].job);
+		lane_batch_wait(&batch);
+	}
+
+	for (i = 0; i < count; i++) {
+		if (jobs[i].result < 0 && !replica_error_is_own((int)jobs[i].result)) {
+			members_lose(v, jobs[i].m, (int)jobs[i].result, "writing data");
+			continue;
+		}
+		if (jobs[i].result < 0) {
+			*why = (int)jobs[i].result;
+			kept = 0;
+		} else if ((size_t)jobs[i].result < kept) {
+			kept = (size_t)jobs[i].result;
+		}
+	}
+	if (members_in_sync(v) == 0) {
+		*why = -EIO;
+		return 0;
+	}
+	if (kept < len && *why == 0)
+		*why = -ENOSPC;
+	return kept;
+}
+
+static void
+truncate_all(struct volume *v, struct node *node, uint64_t size)
+{
+	struct member *m;
+
+	for_each_member(v, m)
+		members_settle(v, m, m->r->ops->truncate(m->r, node->file->handle[m->index], size), "undoing a write");
+}
+
+/*
+ * Not all members have all of it.  What the tags, still the old ones, say of
+ * the blocks from ${first} on is put back: the old bytes from a member that
+ * did not get as far, zeros where there was a hole; and the length.
+ */
+static void
+write_undo(struct volume *v, struct node *node, uint64_t first, uint64_t end, uint64_t size)
+{
+	uint8_t block[BLOCK];
+	uint64_t index;
+
+	truncate_all(v, node, size);
+	for (index = first; index < blocks_of(end) && index * BLOCK < node->size; index++)
+		blocks_mend(v, node, index, block);
+}
+
+static void
+write_done(struct volume *v, struct node *node)
+{
+	node->blocks_stale = true;
+	node->unsynced = true;
+	change_times(node, true);
+	store_later(v, node);
+	if (tags_paged(node->file->tags))
+		files_account(v, node->file);
+}
+
+ssize_t
+write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t len, uint64_t offset)
+{
+	struct span span;
+	uint64_t keep_blocks, size;
+	size_t kept;
+	int rc, why;
+
+	if (len == 0)
+		return 0;
+	if (offset > INT64_MAX - len)
+		return -EFBIG;
+	if ((rc = span_merge(v, node, data, len, offset, &span)) != 0 ||
+	    (rc = tags_make_room(v, node, span.first, span.count)) != 0)
+		return rc;
+	span_digest(v, data, offset, &span);
+
+	kept = fan_out(v, node, data, len, offset, &why);
+	if (kept < len) {
+		/* Whole blocks only: of a torn one neither the old nor the new bytes are known. */
+		kept = (offset + kept) / BLOCK * BLOCK > offset ? (size_t)((offset + kept) / BLOCK * BLOCK - offset) : 0;
+		keep_blocks = kept == 0 ? 0 : (offset + kept) / BLOCK - span.first;
+		size = kept > 0 && offset + kept > node->size ? offset + kept : node->size;
+		write_undo(v, node, span.first + keep_blocks, offset + len, size);
+		if (kept == 0)
+			return why;
+		span.count = keep_blocks;
+		span.tail = false;
+	}
+
+	tags_set(node->file->tags, span.first, span.count, span.tags);
+	files_edge_forget(node->file, span.first, span.count);
+	if (span.tail)
+		edge_keep(node->file, span.first + span.count - 1, span.tail_block);
+	else if (span.head && span.count == 1)
+		edge_keep(node->file, span.first, span.head_block);
+	if (offset + kept > node->size)
+		node->size = offset + kept;
+	write_done(v, node);
+	return (ssize_t)kept;
+}
+
+struct size_change { uint64_t to, from; };
+
+static int
+truncate_call(void *arg, struct member *m, struct replica_at at)
+{
+	const struct size_change *c = arg;
+
+	return m->r->ops->truncate(m->r, at.handle, c->to);
+}
+
+static int
+truncate_undo(void *arg, struct member *m, struct replica_at at)
+{
+	const struct size_change *c = arg;
+
+	/* Only growing can fail for want of room, and is undone without loss. */
+	return c->to > c->from ? m->r->ops->truncate(m->r, at.handle, c->from) : 0;
+}
+
+/* The tags of a file that is cut to ${size}; ${block} is the last one, with zeros behind the end. */
+static int
+tags_cut(struct volume *v, struct node *node, uint64_t size, const uint8_t *block)
+{
+	struct pages_context context = { v, node, node->file };
+	const struct tags_source source = { pages_load, &context };
+	uint8_t tag[DIGEST_SIZE];
+	int rc;
+
+	if (size == 0) {
+		tags_inline_again(node->file->tags);
+		if (node->paged) {
+			pages_close(v, node->file);
+			pages_remove(v, node_key(node));
+		}
+		node->paged = false;
+		return 0;
+	}
+	if ((rc = tags_clear(node->file->tags, &source, blocks_of(size), UINT64_MAX, pages_of(node->size))) != 0)
+		return rc;
+	if (block != NULL) {
+		if ((rc = tags_make_room(v, node, size / BLOCK, 1)) != 0)
+			return rc;
+		digest_tag(&v->digest, block, BLOCK, tag);
+		tags_set(node->file->tags, size / BLOCK, 1, tag);
+	}
+	return 0;
+}
+
+int
+write_size(struct volume *v, struct node *node, uint64_t size)
+{
+	struct size_change change = { size, node->size };
+	uint8_t *block = NULL;
+	int rc;
+
+	if (size < node->size && size % BLOCK != 0) {
+		if ((block = blocks_scratch_edges()) == NULL)
+			return -ENOMEM;
+		if ((rc = edge_load(v, node, size / BLOCK, block)) != 0)
+			return rc;
+		memset(block + size % BLOCK, 0, BLOCK - size % BLOCK);
+	}
+	if (size > node->size && (rc = tags_make_room(v, node, blocks_of(size) - 1, 1)) != 0)
+		return rc;
+	if (size != node->size || size == 0) {
+		rc = change_each(v, node, truncate_call, truncate_undo, &change, "truncating a file");
+		if (rc != 0)
+			return rc;
+	}
+	if (size < node->size) {
+		node->file->edge_index = UINT64_MAX;
+		rc = tags_cut(v, node, size, block);
+		if (rc == 0 && block != NULL)
+			edge_keep(node->file, size / BLOCK, block);
+	}
+	node->size = size;
+	write_done(v, node);
+	return rc;
+}
+
+struct fallocate_args { int mode; uint64_t offset, len, size; };
+
+static int
+fallocate_call(void *arg, struct member *m, struct replica_at at)
+{
+	const struct fallocate_args *f = arg;
+
+	return m->r->ops->fallocate(m->r, at.handle, f->mode, f->offset, f->len);
+}
+
+static int
+fallocate_undo(void *arg, struct member *m, struct replica_at at)
+{
+	const struct fallocate_args *f = arg;
+
+	/* Blocks that stay allocated hold zeros, as before; only the length shows. */
+	return m->r->ops->truncate(m->r, at.handle, f->size);
+}
+
+/* A block of which only part becomes zeros, as it will be. */
+static int
+edge_zero(struct volume *v, struct node *node, uint64_t index, size_t from, size_t to, uint8_t *block)
+{
+	int rc;
+
+	if ((rc = edge_load(v, node, index, block)) == 0)
+		memset(block + from, 0, to - from);
+	return rc;
+}
+
+static void
+edge_digest(struct volume *v, struct node *node, uint64_t index, const uint8_t *block)
+{
+	uint8_t tag[DIGEST_SIZE];
+
+	digest_tag(&v->digest, block, BLOCK, tag);
+	tags_set(node->file->tags, index, 1, tag);
+}
+
+/*
+ * The range becomes zeros, by the members' own doing.  Blocks at its edges are
+ * proved before, so that their new tags vouch for nothing else; whole ones
+ * become holes in the tags too.  All that can fail comes before the change.
+ */
+static int
+zero_range(struct volume *v, struct node *node, struct fallocate_args *f)
+{
+	struct pages_context context = { v, node, node->file };
+	const struct tags_source source = { pages_load, &context };
+	uint64_t end = f->offset + f->len < node->size ? f->offset + f->len : node->size;
+	uint64_t first = f->offset / BLOCK, last = end / BLOCK;
+	bool head = f->offset < end && f->offset % BLOCK != 0;
+	bool tail = f->offset < end && end % BLOCK != 0 && !(head && first == last);
+	uint8_t *block = blocks_scratch_edges();
+	int rc;
+
+	if (block == NULL)
+		return -ENOMEM;
+	if (head && (rc = edge_zero(v, node, first, f->offset % BLOCK, first == last ? end % BLOCK : BLOCK, block)) != 0)
+		return rc;
+	if (tail && (rc = edge_zero(v, node, last, 0, end % BLOCK, block + BLOCK)) != 0)
+		return rc;
+	if (f->offset < end && (rc = tags_make_room(v, node, first, blocks_of(end) - first)) != 0)
+		return rc;
+	if ((rc = change_each(v, node, fallocate_call, fallocate_undo, f, "punching a hole")) != 0 || f->offset >= end)
+		return rc;
+
+	files_edge_forget(node->file, first, last - first + 1);
+	if (head)
+		edge_digest(v, node, first, block);
+	if (tail)
+		edge_digest(v, node, last, block + BLOCK);
+	first = blocks_of(f->offset);
+	return first < last ? tags_clear(node->file->tags, &source, first, last - first, pages_of(node->size)) : 0;
+}
+
+int
+write_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, uint64_t len)
+{
+	struct fallocate_args f = { mode, offset, len, node->size };
+	bool grows = !(mode & FALLOC_FL_KEEP_SIZE) && offset + len > node->size;
+	int rc;
+
+	if (len == 0 || offset > INT64_MAX - len)
+		return len == 0 ? -EINVAL : -EFBIG;
+	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		return -EOPNOTSUPP;
+	if (grows && (rc = tags_make_room(v, node, blocks_of(offset + len) - 1, 1)) != 0)
+		return rc;
+	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		rc = zero_range(v, node, &f);
+	else
+		rc = change_each(v, node, fallocate_call, fallocate_undo, &f, "allocating space");
+	if (rc == 0 && grows)
+		node->size = offset + len;
+	if (rc == 0)
+		write_done(v, node);
+	return rc;
+}
