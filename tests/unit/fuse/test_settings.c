@@ -153,13 +153,14 @@ END_TEST
 START_TEST(what_is_for_mount_alone_does_nothing)
 {
 	static const char *const names[] = { "defaults", "noauto", "user", "_netdev", "nofail", "relatime", "x-systemd.automount" };
-	struct settings before = settings;
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		ck_assert_int_eq(set(SETTINGS_COMMAND_LINE, names[i], NULL), 0);
 	ck_assert_int_eq(set(SETTINGS_COMMAND_LINE, "comment", "some text"), 0);
-	ck_assert_int_eq(memcmp(&before, &settings, sizeof(before)), 0);
+	for (i = 0; i < SETTING_COUNT; i++)
+		ck_assert_ptr_null(settings.given[i].value);
+	ck_assert_uint_eq(settings.replica_count, 0);
 }
 END_TEST
 
