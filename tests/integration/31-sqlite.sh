@@ -5,7 +5,7 @@
 
 needs sqlite3
 rows=${LONG:+20000}
-rows=${rows:-1500}
+rows=${rows:-800}
 
 # Deterministic: the same statements in whatever order give the same tables.
 writer() {	# writer DATABASE FIRST

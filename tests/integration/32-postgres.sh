@@ -8,7 +8,7 @@ bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | sort -V | tai
 [ -n "$bin" ] && [ -x "$bin/initdb" ] && [ -x "$bin/pgbench" ] || skip "needs postgresql"
 id postgres >/dev/null 2>&1 || skip "needs the user postgres"
 seconds=${LONG:+600}
-seconds=${seconds:-15}
+seconds=${seconds:-10}
 
 volume_new 2
 mount_up read=round-robin
@@ -21,6 +21,8 @@ as_postgres() {
 }
 start() { as_postgres pg_ctl -s -w -t 60 -D "$data" -l "$MNT/pg/log" start; }
 stop() { as_postgres pg_ctl -s -w -t 60 -D "$data" -m "${1:-fast}" stop; }
+# Newer ones write a random word into each dump.
+dump() { as_postgres pg_dump -t pgbench_branches -t pgbench_tellers | grep -v -E '^.(un)?restrict '; }
 value() { as_postgres psql -XAtc "$1"; }
 explain() { tail -n 20 "$MNT/pg/log" >&2; fail "$*"; }
 
@@ -57,7 +59,7 @@ start || explain "start after a crash"
 add_up "after recovery"
 as_postgres pgbench -n -S -c 2 -T 3 >"$T/out" 2>&1 || explain "pgbench -S: $(tail -n 3 "$T/out")"
 as_postgres pg_amcheck --install-missing postgres >"$T/out" 2>&1 || explain "pg_amcheck: $(tail -n 5 "$T/out")"
-as_postgres pg_dump -t pgbench_branches -t pgbench_tellers >"$T/dump.1" || explain "pg_dump"
+dump >"$T/dump.1" || explain "pg_dump"
 stop || explain "stop"
 as_postgres pg_checksums --check -D "$data" >"$T/out" 2>&1 || fail "pg_checksums: $(tail -n 5 "$T/out")"
 flip_stop
@@ -68,7 +70,7 @@ start || explain "start after a remount"
 postmaster=$(head -n 1 "$data/postmaster.pid")
 CHILDREN+=("$postmaster")
 add_up "after a remount"
-as_postgres pg_dump -t pgbench_branches -t pgbench_tellers >"$T/dump.2" || explain "pg_dump"
+dump >"$T/dump.2" || explain "pg_dump"
 cmp "$T/dump.1" "$T/dump.2" || fail "other rows after a remount"
 stop || explain "stop"
 all_well

@@ -62,8 +62,11 @@ cleanup() {
 	set +e
 	exec 3>&- 4>&- 5>&-
 	cd /
-	for ((i = ${#CHILDREN[@]} - 1; i >= 0; i--)); do end_process "${CHILDREN[i]}"; done
-	[ -n "$FLIPPER" ] && end_process "$FLIPPER" KILL
+	# Bash would tell of those that were killed.
+	{
+		for ((i = ${#CHILDREN[@]} - 1; i >= 0; i--)); do end_process "${CHILDREN[i]}"; done
+		[ -n "$FLIPPER" ] && end_process "$FLIPPER" KILL
+	} 2>/dev/null
 	if [ -n "$DAEMON" ] && alive "$DAEMON"; then
 		umount "$MNT" 2>/dev/null || end_process "$DAEMON"
 	fi
