@@ -24,7 +24,3 @@ src_fuse_libfront_a_SOURCES = \
 bin_PROGRAMS += mendfs
 mendfs_SOURCES = src/fuse/main.c
 mendfs_LDADD = $(LIBS_FRONT)
-
-bin_PROGRAMS += mendfs
-mendfs_SOURCES = src/fuse/main.c
-mendfs_LDADD = $(LIBS_FRONT)
