@@ -57,8 +57,7 @@ truncate_opened(struct volume *v, struct node *node)
 	int rc;
 
 	pthread_rwlock_wrlock(&node->lock);
-	if ((rc = members_mark(v, node_key(node), node_key(node))) == 0 &&
-	    (rc = change_kill_priv(v, node)) == 0)
+	if ((rc = members_mark(v, node_key(node), node_key(node))) == 0)
 		rc = write_size(v, node, 0);
 	pthread_rwlock_unlock(&node->lock);
 	return rc;
