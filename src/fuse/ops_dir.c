@@ -12,6 +12,7 @@
  * kernel has the directory cached, there is none.
  */
 struct handle {
+	struct list_link link;	/* of front->dirs */
 	struct dir *dir;	/* NULL: not read yet */
 };
 
@@ -21,32 +22,50 @@ handle_of(const struct fuse_file_info *fi)
 	return (struct handle *)(uintptr_t)fi->fh;
 }
 
+/* The kernel knows ${handle} no longer, or was never told of it. */
+static void
+close_handle(struct front *front, struct handle *handle)
+{
+	pthread_mutex_lock(&front->dirs_lock);
+	list_remove(&handle->link);
+	pthread_mutex_unlock(&front->dirs_lock);
+	if (handle->dir != NULL)
+		dir_close(front->volume, handle->dir);
+	free(handle);
+}
+
+void
+ops_close_dirs(struct front *front)
+{
+	while (list_linked(&front->dirs))
+		close_handle(front, list_entry(front->dirs.next, struct handle, link));
+}
+
 void
 ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	struct front *front = front_of(req);
 	struct handle *handle;
 
-	(void)ino;
 	if ((handle = calloc(1, sizeof(*handle))) == NULL) {
 		(void)fuse_reply_err(req, ENOMEM);
 		return;
 	}
+	pthread_mutex_lock(&front->dirs_lock);
+	list_append(&front->dirs, &handle->link);
+	pthread_mutex_unlock(&front->dirs_lock);
 	fi->fh = (uintptr_t)handle;
-	fi->keep_cache = 1;
+	fi->keep_cache = dir_cacheable(inodes_node(front, ino));
 	fi->cache_readdir = 1;
 	if (fuse_reply_open(req, fi) != 0)
-		free(handle);
+		close_handle(front, handle);
 }
 
 void
 ops_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct handle *handle = handle_of(fi);
-
 	(void)ino;
-	if (handle->dir != NULL)
-		dir_close(front_of(req)->volume, handle->dir);
-	free(handle);
+	close_handle(front_of(req), handle_of(fi));
 	(void)fuse_reply_err(req, 0);
 }
 

@@ -104,7 +104,7 @@ set_meta(struct volume *v, struct node *node, const struct stat *want, unsigned 
 			node->uid = want->st_uid;
 		if (mask & ATTRS_GID)
 			node->gid = want->st_gid;
-		if (S_ISREG(node->mode) && !(mask & ATTRS_MODE)) {
+		if (!S_ISDIR(node->mode) && !(mask & ATTRS_MODE)) {
 			mode &= ~(mode_t)S_ISUID;
 			if (mode & S_IXGRP)
 				mode &= ~(mode_t)S_ISGID;

@@ -178,6 +178,18 @@ dir_open(struct volume *v, struct node *node, struct dir **out)
 	return 0;
 }
 
+bool
+dir_cacheable(struct node *node)
+{
+	bool moved;
+
+	pthread_rwlock_wrlock(&node->lock);
+	moved = node->moved;
+	node->moved = false;
+	pthread_rwlock_unlock(&node->lock);
+	return !moved;
+}
+
 void
 dir_close(struct volume *v, struct dir *dir)
 {

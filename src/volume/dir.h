@@ -17,6 +17,12 @@ struct dir_entry {
 };
 
 int dir_open(struct volume *volume, struct node *node, struct dir **dir);
+/*
+ * dir_cacheable(node):
+ * May a listing that the kernel cached earlier still be shown at this
+ * opendir(2)?  Not at the first after the directory moved: its ".." is another.
+ */
+bool dir_cacheable(struct node *node);
 void dir_close(struct volume *volume, struct dir *dir);
 /*
  * dir_read(volume, dir, offset, entry):

@@ -427,9 +427,10 @@ names_rmdir(struct volume *v, struct node *dir, const char *name)
 }
 
 static void
-touch(struct volume *v, struct node *node)
+touch(struct volume *v, struct node *node, bool moved)
 {
 	pthread_rwlock_wrlock(&node->lock);
+	node->moved = node->moved || moved;
 	node->unsynced = true;
 	change_times(node, false);
 	if (node->nlink > 0)
@@ -452,12 +453,12 @@ rename_nodes(struct volume *v, const struct namesop *op, struct node *from, stru
 	}
 	dir_changed(v, op->new_dir, from, op->new_name, from_dir);
 	rc = nodes_link(v, from, op->new_dir, op->new_name);
-	touch(v, from);
+	touch(v, from, op->dir != op->new_dir);
 	if (exchange) {
 		dir_changed(v, op->dir, to, op->name, to_dir);
 		if (rc == 0)
 			rc = nodes_link(v, to, op->dir, op->name);
-		touch(v, to);
+		touch(v, to, op->dir != op->new_dir);
 	} else if (to != NULL) {
 		node_unlinked(v, to);
 	}

@@ -168,6 +168,7 @@ struct node {
 	bool has_xattrs;
 	bool default_acl;		/* a directory's; valid if has_xattrs */
 	bool paged;			/* has, or may have, a tags file */
+	bool moved;			/* a directory's parent is another since it was last opened */
 	bool proved;			/* a directory's names were proved against its digest */
 	uint8_t names[DIGEST_SIZE];	/* a directory's names digest; tree lock */
 	struct directory *directory;
