@@ -32,6 +32,8 @@ include tests/model/local.mk
 include tests/posix/local.mk
 include tests/integration/local.mk
 
+TESTS += tests/smoke
+dist_noinst_SCRIPTS += tests/smoke
 TESTS += tools/dev/check-layers tools/dev/check-headers
 
 # The harnesses of tests/fuzz alone; with --enable-fuzzing they are libFuzzer's.
