@@ -5,8 +5,11 @@
 #ifndef FUSE_FRONT_H
 #define FUSE_FRONT_H
 
+#include <pthread.h>
+
 #include "fuse/libfuse.h"
 #include "fuse/wire.h"
+#include "util/list.h"
 #include "volume/volume.h"
 
 /*
@@ -20,6 +23,8 @@ struct front {
 	struct volume *volume;
 	struct fuse_session *session;
 	struct wire wire;
+	pthread_mutex_t dirs_lock;
+	struct list_link dirs;		/* dirs_lock; every open directory's handle, of ops_dir.c */
 };
 
 /* front_of(req): the session's data. */

@@ -20,7 +20,6 @@ src_fuse_libfront_a_SOURCES = \
 	src/fuse/usage.c src/fuse/usage.h \
 	src/fuse/wire.c src/fuse/wire.h
 
-
 bin_PROGRAMS += mendfs
 mendfs_SOURCES = src/fuse/main.c
 mendfs_LDADD = $(LIBS_FRONT)

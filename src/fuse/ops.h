@@ -9,6 +9,7 @@
 #ifndef FUSE_OPS_H
 #define FUSE_OPS_H
 
+#include "fuse/front.h"
 #include "fuse/libfuse.h"
 #include "volume/node.h"
 
@@ -56,7 +57,11 @@ void ops_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct 
 void ops_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_offset, struct fuse_file_info *in_fi,
     fuse_ino_t out, off_t out_offset, struct fuse_file_info *out_fi, size_t len, int flags);
 
-/* ops_dir.c */
+/*
+ * ops_dir.c.  An unmount that does not wait for open directories leaves
+ * handles behind; ops_close_dirs, after the session's end, closes them.
+ */
+void ops_close_dirs(struct front *front);
 void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
 void ops_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);

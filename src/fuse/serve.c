@@ -126,10 +126,11 @@ done:
 int
 serve(const struct options *options)
 {
-	struct front front = { .volume = NULL };
+	struct front front = { .dirs_lock = PTHREAD_MUTEX_INITIALIZER };
 	struct daemon daemon = { .report = -1, .log_level = options->log_level };
 	int rc, closed;
 
+	list_init(&front.dirs);
 	daemon_limits();
 	if ((rc = volume_open(&options->volume, &front.volume)) != 0)
 		return rc;
@@ -147,6 +148,7 @@ serve(const struct options *options)
 done:
 	if (front.session != NULL)
 		fuse_session_destroy(front.session);
+	ops_close_dirs(&front);
 	closed = volume_close(front.volume);
 	if (rc == 0)
 		rc = closed;
