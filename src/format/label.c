@@ -333,24 +333,51 @@ moved(const struct label *label)
 	return label->moving && label->events > 0 ? label->events - 1 : label->events;
 }
 
+/* The last event at which ${label} saw ${uuid} in sync; 0 for one it does not know. */
+static uint64_t
+seen(const struct label *label, const struct uuid *uuid)
+{
+	const struct label_member *member = find_member(label, uuid);
+
+	return member == NULL ? 0 : member->seen;
+}
+
+/* Has ${x} an event that ${y} has not? */
+static bool
+alone(const struct label *x, const struct label *y)
+{
+	uint64_t event = moved(x);
+
+	if (event <= seen(x, &y->replica))
+		return false;
+
+	/* It went on without y; but so did others, and y may have caught up with one of them. */
+	for (unsigned i = 0; i < x->member_count; i++) {
+		const struct label_member *third = &x->members[i];
+
+		if (third->seen >= event && seen(y, &third->uuid) >= event)
+			return false;
+	}
+	return true;
+}
+
 enum label_relation
 label_relate(const struct label *a, const struct label *b)
 {
-	const struct label_member *b_in_a = find_member(a, &b->replica);
-	const struct label_member *a_in_b = find_member(b, &a->replica);
 	bool a_alone, b_alone;
 
-	if (!uuid_equal(&a->volume, &b->volume) || b_in_a == NULL || a_in_b == NULL)
+	if (!uuid_equal(&a->volume, &b->volume) || uuid_equal(&a->replica, &b->replica) ||
+	    find_member(a, &b->replica) == NULL || find_member(b, &a->replica) == NULL)
 		return LABEL_STRANGERS;
 
 	/* A replica cannot have been seen where it never was. */
-	if (a->events < a_in_b->seen)
+	if (a->events < seen(b, &a->replica))
 		return LABEL_A_ROLLED_BACK;
-	if (b->events < b_in_a->seen)
+	if (b->events < seen(a, &b->replica))
 		return LABEL_B_ROLLED_BACK;
 
-	a_alone = moved(a) > b_in_a->seen;
-	b_alone = moved(b) > a_in_b->seen;
+	a_alone = alone(a, b);
+	b_alone = alone(b, a);
 	if (a_alone && b_alone)
 		return LABEL_FORKED;
 	if (a_alone)
@@ -363,9 +390,13 @@ label_event_base(const struct label *const *labels, unsigned count)
 {
 	uint64_t base = 0;
 
+	/*
+	 * Those only begun count: two events never have the same number, or
+	 * having seen one would be taken for having seen the other.
+	 */
 	for (unsigned i = 0; i < count; i++) {
-		if (moved(labels[i]) > base)
-			base = moved(labels[i]);
+		if (labels[i]->events > base)
+			base = labels[i]->events;
 	}
 	return base;
 }
@@ -384,11 +415,11 @@ note_seen(struct label *label, uint64_t event, const struct uuid *in_sync, unsig
 }
 
 void
-label_event_begin(struct label *label, uint64_t base, const struct uuid *in_sync, unsigned count)
+label_event_begin(struct label *label, uint64_t base, const struct uuid *staying, unsigned count)
 {
 	label->events = base + 1;
 	label->moving = true;
-	note_seen(label, base, in_sync, count);
+	note_seen(label, base, staying, count);
 }
 
 void

@@ -67,38 +67,43 @@ enum label_relation {
 	LABEL_FORKED,		/* each went on without the other */
 	LABEL_A_ROLLED_BACK,	/* a is older than what b has seen of it */
 	LABEL_B_ROLLED_BACK,
-	LABEL_STRANGERS		/* not of one volume, or not members of each other */
+	LABEL_STRANGERS		/* not of one volume, not members of each other, or one member twice */
 };
 
 /*
  * label_relate(a, b):
  * Who has events that the other never saw?  doc/FORMAT.md, "Events", has the
- * rule.  Version vectors: Parker et al., 1983.
+ * rule.  A member is in sync with the volume if it is behind none of the
+ * others.  Version vectors: Parker et al., 1983.
  */
 enum label_relation label_relate(const struct label *a, const struct label *b);
 
 /*
- * The two steps of an event; doc/FORMAT.md, "Events", has the proof.
+ * The two steps of an event; doc/FORMAT.md, "Events", says why they are safe.
  *
- *	base = label_event_base(labels of all members that are in sync, count);
- *	for each of them: label_event_begin(label, base, in_sync, count); write
- *	for each that stays in sync: label_event_finish(label, staying, count); write
+ *	base = label_event_base(labels of those in sync, as far as they can be read);
+ *	for each that stays in sync, if its events < base (a crash cut off the last event):
+ *		label_event_begin(label, base - 1, staying, count); write
+ *	for each that stays in sync, and each that joins:
+ *		label_event_begin(label, base, staying, count); write
+ *	for each of the same:
+ *		label_event_finish(label, staying and joining, count); write
  *	... the effect ...
  *
- * All first writes are durable before any second one, all second ones before
- * the effect.  A member that cannot be written in either step leaves the set:
- * begin anew, with the labels as they are now and without it.
+ * Each line's writes are durable before the first of the next line.  A member
+ * that cannot be written leaves the set of those that stay: begin anew, with
+ * the labels as they are by then.
  */
 
-/* label_event_base(labels, count): the last event that may have had an effect. */
+/* label_event_base(labels, count): the number of the last event, complete or not. */
 uint64_t label_event_base(const struct label *const *labels, unsigned count);
 
 /*
- * label_event_begin(label, base, in_sync, count):
- * First step for one label, of event ${base} + 1.  ${in_sync}, ${count} uuids,
- * are the members in sync before the event; the label's own may be among them.
+ * label_event_begin(label, base, staying, count):
+ * First step for one label, of event ${base} + 1.  ${staying}, ${count} uuids:
+ * those in sync before and after it; the label's own may be among them.
  */
-void label_event_begin(struct label *label, uint64_t base, const struct uuid *in_sync, unsigned count);
+void label_event_begin(struct label *label, uint64_t base, const struct uuid *staying, unsigned count);
 
 /*
  * label_event_finish(label, in_sync, count):
