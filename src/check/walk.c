@@ -1,0 +1,303 @@
+#include "check/walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/accept.h"
+#include "check/file.h"
+#include "check/links.h"
+#include "check/mendnames.h"
+#include "check/names.h"
+#include "check/place.h"
+#include "check/subject.h"
+#include "meta/listing.h"
+
+struct job { struct place *place; struct want want; char name[]; };
+
+bool
+walk_is_dirty(const struct check *c, uint64_t id)
+{
+	return c->intent != NULL && intent_was_dirty(c->intent, id);
+}
+
+static void
+no_memory(struct check *c)
+{
+	atomic_store(&c->incomplete, true);
+	report_failed(c->report, "out of memory");
+}
+
+static void
+run_job(void *arg)
+{
+	struct job *job = arg;
+	struct check *c = job->place->c;
+	struct subject *s;
+
+	if (subject_new(job->place, job->name, &job->want, &s) != 0) {
+		no_memory(c);
+	} else {
+		s->dirty = job->want.id != 0 ? walk_is_dirty(c, job->want.id) : job->want.dirty;
+		if (!check_stopped(c))
+			file_check(s);
+		subject_free(s);
+	}
+	place_put(job->place);
+	free(job);
+}
+
+static void
+add_job(struct place *place, const struct entry *entry)
+{
+	size_t len = strlen(entry->name) + 1;
+	struct job *job;
+
+	if ((job = malloc(sizeof(*job) + len)) == NULL) {
+		no_memory(place->c);
+		return;
+	}
+	place_hold(place);
+	job->place = place;
+	job->want = entry->want;
+	memcpy(job->name, entry->name, len);
+	pool_add(place->c->pool, run_job, job);
+}
+
+static bool
+has_several_names(const struct check *c, const struct entry *entry)
+{
+	for (unsigned i = 0; i < c->count; i++) {
+		if (entry->seen[i].state != SEEN_AWAY && entry->seen[i].state != SEEN_ABSENT &&
+		    entry->seen[i].nlink > 1 && !S_ISDIR(entry->seen[i].mode))
+			return true;
+	}
+	return false;
+}
+
+static void
+note_id(struct place *place, const struct entry *entry)
+{
+	struct check *c = place->c;
+	struct report_finding finding = { .code = ID_TWICE, .offset = REPORT_NO_OFFSET };
+	char *path;
+	int rc;
+
+	if (entry->want.id == 0)
+		return;
+	if ((rc = idset_add(c->ids, entry->want.id)) < 0)
+		no_memory(c);
+	if (rc != 1)
+		return;
+	path = place_join(place, entry->name);
+	finding.path = path != NULL ? path : entry->name;
+	report_add(c->report, &finding);
+	free(path);
+}
+
+static void walk_place(struct place *place, struct subject *dir, const struct record *record);
+
+/* A record that may be believed: the source's, or a valid one whose metadata alone is in doubt. */
+static const struct record *
+settle_directory(struct subject *s)
+{
+	enum report_code code;
+	int newest;
+	bool may;
+	int rc;
+
+	subject_load(s);
+	if (s->verdict.source >= 0)
+		return &s->facts[s->verdict.source].record;
+	if ((newest = subject_newest(s)) < 0) {
+		code = s->dirty ? FILE_TORN : RECORD_UNPROVED;
+		may = s->want->id != 0 && report_may(s->c->report, code);
+		subject_found(s, code, s->c->count == 1 ? 0 : -1, subject_mended(0, may), 0, NULL);
+		return NULL;
+	}
+	code = s->dirty ? FILE_TORN : META_UNPROVED;
+	may = report_may(s->c->report, code);
+	rc = may ? accept_meta(s, (unsigned)newest) : 0;
+	subject_found(s, code, s->c->count == 1 ? 0 : -1, subject_mended(rc, may), rc, NULL);
+	if (may && rc == 0)
+		subject_load(s);
+	newest = s->verdict.source >= 0 ? s->verdict.source : subject_newest(s);
+	return newest < 0 ? NULL : &s->facts[newest].record;
+}
+
+/* Handles on the directory where it is, or was made just now. */
+static int
+open_below(struct subject *s, struct place **out)
+{
+	struct check *c = s->c;
+	int rc;
+
+	if ((rc = place_new(c, s->path, out)) != 0)
+		return rc;
+	for (unsigned i = 0; i < c->count; i++) {
+		if (!s->fresh[i] && !subject_present(s, i))
+			continue;
+		(*out)->fresh[i] = s->fresh[i];
+		/* Opened again to have a handle of its own; the top one has no name. */
+		if (s->at[i].name == NULL) {
+			(*out)->handle[i] = s->at[i].handle;
+			continue;
+		}
+		rc = c->members[i].r->ops->dir_open(c->members[i].r, s->at[i].handle, s->at[i].name, &(*out)->handle[i]);
+		if (rc != 0) {
+			(*out)->handle[i] = REPLICA_NONE;
+			atomic_store(&c->incomplete, true);
+			subject_found(s, INODE_UNREADABLE, (int)i, OUTCOME_LEFT, rc, NULL);
+		}
+	}
+	return 0;
+}
+
+/* One directory: itself, then what is in it. */
+static void
+walk_directory(struct subject *s)
+{
+	const struct record *record;
+	struct record own;
+	struct place *below;
+
+	report_count(s->c->report, COUNT_DIRECTORIES, 1);
+	if ((record = settle_directory(s)) != NULL) {
+		own = *record;
+		record = &own;
+	}
+	if (s->verdict.source >= 0) {
+		subject_make(s, (unsigned)s->verdict.source);
+		subject_finish(s, record);
+	}
+	if (open_below(s, &below) != 0) {
+		no_memory(s->c);
+		return;
+	}
+	walk_place(below, s, record);
+	place_put(below);
+}
+
+static void
+walk_below(struct place *place, const struct entry *entry)
+{
+	struct subject *s;
+
+	if (subject_new(place, entry->name, &entry->want, &s) != 0) {
+		no_memory(place->c);
+		return;
+	}
+	s->dirty = entry->want.id != 0 ? walk_is_dirty(place->c, entry->want.id) : entry->want.dirty;
+	walk_directory(s);
+	subject_free(s);
+}
+
+static bool
+member_fits(const struct names *n, unsigned i)
+{
+	for (size_t e = 0; e < n->count; e++) {
+		if (!names_fits(&n->entries[e], i))
+			return false;
+	}
+	return true;
+}
+
+/* The directory's own seal, on members whose names are right and were not touched. */
+static void
+check_time(const struct names *n, struct subject *dir, const struct record *record)
+{
+	struct check *c = n->place->c;
+	const struct timespec *mtime;
+	bool may;
+
+	for (unsigned i = 0; i < c->count; i++) {
+		mtime = &dir->facts[i].st.st_mtim;
+		if (!subject_present(dir, i) || dir->verdict.state[i] != JUDGE_GOOD ||
+		    (mtime->tv_sec == record->mtime.tv_sec && mtime->tv_nsec == record->mtime.tv_nsec))
+			continue;
+		if (atomic_load(&n->place->touched[i]) || !member_fits(n, i))
+			continue;
+		if ((may = report_may(c->report, MTIME_CHANGED)))
+			atomic_store(&n->place->touched[i], true);
+		subject_found(dir, MTIME_CHANGED, (int)i, subject_mended(0, may), 0, NULL);
+	}
+}
+
+static void
+check_entries(struct names *n)
+{
+	struct place *place = n->place;
+	struct check *c = place->c;
+	struct entry *entry;
+
+	for (size_t e = 0; e < n->count && !check_stopped(c); e++) {
+		entry = &n->entries[e];
+		if (!entry->belongs || !entry->want.known || S_ISDIR(entry->want.type))
+			continue;
+		if (has_several_names(c, entry)) {
+			if (links_add(c->links, place, entry) != 0)
+				no_memory(c);
+			continue;
+		}
+		note_id(place, entry);
+		add_job(place, entry);
+	}
+	for (size_t e = 0; e < n->count && !check_stopped(c); e++) {
+		entry = &n->entries[e];
+		if (!entry->belongs || !entry->want.known || !S_ISDIR(entry->want.type))
+			continue;
+		note_id(place, entry);
+		walk_below(place, entry);
+	}
+}
+
+static void
+walk_place(struct place *place, struct subject *dir, const struct record *record)
+{
+	struct names names;
+
+	if (names_read(place, &names) != 0) {
+		no_memory(place->c);
+		names_free(&names);
+		return;
+	}
+	names_judge(&names, record, dir->dirty);
+	if (!names.proved)
+		mendnames_accept(&names, dir, record);
+	else if (record != NULL)
+		check_time(&names, dir, record);
+	if (!names.agreed) {
+		mendnames_move(&names);
+		mendnames_remove(&names);
+	}
+	check_entries(&names);
+	names_free(&names);
+}
+
+void
+walk_tree(struct check *c)
+{
+	const struct want want = { .known = true, .proved = true, .type = S_IFDIR, .id = ROOT_ID };
+	struct subject *s = NULL;
+	struct place *top;
+	int rc;
+
+	if ((rc = place_new(c, "", &top)) != 0) {
+		no_memory(c);
+		return;
+	}
+	for (unsigned i = 0; i < c->count; i++)
+		top->handle[i] = REPLICA_ROOT;
+	if (subject_new(top, "", &want, &s) != 0) {
+		no_memory(c);
+	} else {
+		for (unsigned i = 0; i < c->count; i++)
+			s->at[i].name = NULL;
+		s->dirty = walk_is_dirty(c, ROOT_ID);
+		(void)idset_add(c->ids, ROOT_ID);
+		walk_directory(s);
+	}
+	pool_drain(c->pool);
+	subject_free(s);
+	place_put(top);
+}
