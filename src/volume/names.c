@@ -228,14 +228,15 @@ made_node(struct volume *v, struct node *dir, const char *name, struct replica_n
 		return -ENOMEM;
 	}
 	node = nodes_add(v, node);
+	node->file = *file;
 	if ((name != NULL && (rc = nodes_link(v, node, dir, name)) != 0) ||
 	    (rc = made_attributes(v, node, new)) != 0) {
+		node->file = NULL;
 		nodes_put(v, node);
 		return rc;
 	}
 	if (S_ISDIR(node->mode) && dir->nlink < 2)
 		node->nlink = 1;
-	node->file = *file;
 	*file = NULL;
 	pthread_rwlock_wrlock(&node->lock);
 	store_later(v, node);
