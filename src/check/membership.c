@@ -53,7 +53,7 @@ lock_and_read(struct check *c, struct member *m)
 {
 	int rc;
 
-	if ((rc = m->r->ops->lock(m->r, c->repairing)) != 0) {
+	if ((rc = replica_lock_wait(m->r, c->repairing)) != 0) {
 		if (rc == -EWOULDBLOCK)
 			report_failed(c->report, "%s: in use by a mount or another check; unmount first", m->r->path);
 		else

@@ -1,7 +1,14 @@
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "replica/replica.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define LOCK_WAIT_MS 10000	/* a daemon that ends has this long to store what it has */
+#define LOCK_SILENT_MS 500	/* of these without a word */
+#define LOCK_RETRY_NS 20000000L
 
 bool
 replica_error_is_own(int error)
@@ -39,6 +46,27 @@ replica_error_is_own(int error)
 	default:
 		return true;
 	}
+}
+
+int
+replica_lock_wait(struct replica *r, bool exclusive)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_RETRY_NS };
+	uint64_t waited, start = clock_monotonic_ms();
+	bool said = false;
+	int rc;
+
+	while ((rc = r->ops->lock(r, exclusive)) == -EWOULDBLOCK) {
+		waited = clock_monotonic_ms() - start;
+		if (waited >= LOCK_WAIT_MS)
+			break;
+		if (!said && waited >= LOCK_SILENT_MS) {
+			log_info("%s: in use; waiting, in case a mount or check of it is just ending", r->path);
+			said = true;
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	return rc;
 }
 
 bool

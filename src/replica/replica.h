@@ -187,6 +187,14 @@ struct replica {
  */
 bool replica_error_is_own(int error);
 
+/*
+ * replica_lock_wait(r, exclusive):
+ * Take the lock, waiting some seconds for it: umount(8) returns before the
+ * daemon has stored everything and given up its locks, and a mount or check
+ * that follows at once must not fail for that.  -EWOULDBLOCK: in use.
+ */
+int replica_lock_wait(struct replica *r, bool exclusive);
+
 /* replica_name_valid(name): may ${name} be a component? */
 bool replica_name_valid(const char *name);
 
