@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -224,6 +225,8 @@ dir_free(struct replica *r)
 	d = dir_replica_self(r);
 	if (d->root >= 0)
 		close(d->root);
+	if (d->view >= 0)
+		close(d->view);
 	pthread_mutex_destroy(&d->modes);
 	free(r->path);
 	free(d);
@@ -264,16 +267,41 @@ static const struct replica_ops dir_ops = {
 	.lock = dir_lock,
 };
 
+/*
+ * Reading a symbolic link sets its access time, and no flag prevents that; a
+ * mount can.  So who only looks does it, where he may, through a mount of his
+ * own that nobody else sees and that ends with him.  -1: there is none.
+ */
+static int
+open_view(const char *path)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME,
+		.attr_clr = MOUNT_ATTR__ATIME };
+	int fd;
+
+	fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (fd >= 0 && mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) != 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 static int
 open_root(struct dir_replica *d, const char *path)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	int at = AT_FDCWD;
 
+	if (d->read_only && (d->view = open_view(path)) >= 0) {
+		at = d->view;
+		path = ".";
+	}
 	d->noatime = O_NOATIME;
-	d->root = open(path, flags | O_NOATIME);
+	d->root = openat(at, path, flags | O_NOATIME);
 	if (d->root < 0 && errno == EPERM) {
 		d->noatime = 0;
-		d->root = open(path, flags);
+		d->root = openat(at, path, flags);
 	}
 	return d->root < 0 ? dir_replica_error() : 0;
 }
@@ -363,6 +391,7 @@ dir_replica_open(const char *path, bool read_only, struct replica **replica)
 		return -ENOMEM;
 	d->base.ops = &dir_ops;
 	d->root = -1;
+	d->view = -1;
 	d->read_only = read_only;
 	atomic_init(&d->no_fchmodat2, false);
 	pthread_mutex_init(&d->modes, NULL);

@@ -30,6 +30,7 @@
 struct dir_replica {
 	struct replica base;
 	int root;			/* open for reading: for flock, syncfs, fsync */
+	int view;			/* the mount of our own that root is opened through, or -1 */
 	int noatime;			/* O_NOATIME, or 0 where the system refuses it */
 	bool read_only;
 	atomic_bool no_fchmodat2;	/* the kernel (before 6.6) has no such call */
