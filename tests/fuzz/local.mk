@@ -1,1 +1,35 @@
-# Fuzz harnesses.
+# Fuzz harnesses.  Run on their corpus they are ordinary tests; configured with
+# --enable-fuzzing they are libFuzzer's, and `make fuzzers' builds them.
+
+fuzz_harnesses = \
+	tests/fuzz/fuzz_intent \
+	tests/fuzz/fuzz_label \
+	tests/fuzz/fuzz_record \
+	tests/fuzz/fuzz_tagpage
+check_PROGRAMS += $(fuzz_harnesses) tests/fuzz/make_corpus
+
+if FUZZING
+fuzz_main = tests/fuzz/fuzz.h
+else
+fuzz_main = tests/fuzz/fuzz.h tests/fuzz/driver.c
+TESTS += $(fuzz_harnesses)
+endif
+fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+
+tests_fuzz_fuzz_intent_SOURCES = tests/fuzz/fuzz_intent.c $(fuzz_main)
+tests_fuzz_fuzz_intent_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_intent_LDADD = $(LIBS_FORMAT)
+tests_fuzz_fuzz_label_SOURCES = tests/fuzz/fuzz_label.c $(fuzz_main)
+tests_fuzz_fuzz_label_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_label_LDADD = $(LIBS_FORMAT)
+tests_fuzz_fuzz_record_SOURCES = tests/fuzz/fuzz_record.c $(fuzz_main)
+tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_record_LDADD = $(LIBS_FORMAT)
+tests_fuzz_fuzz_tagpage_SOURCES = tests/fuzz/fuzz_tagpage.c $(fuzz_main)
+tests_fuzz_fuzz_tagpage_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_tagpage_LDADD = $(LIBS_FORMAT)
+
+tests_fuzz_make_corpus_SOURCES = tests/fuzz/make_corpus.c tests/fuzz/fuzz.h
+tests_fuzz_make_corpus_LDADD = $(LIBS_FORMAT)
+
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/driver.c

@@ -1,0 +1,160 @@
+/*
+ * Writes the seeds of the fuzz harnesses below DIRECTORY, where each has its
+ * own directory: run it after a change of format, and commit what changes.
+ *
+ * usage: make_corpus DIRECTORY
+ */
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "format/intent.h"
+#include "format/label.h"
+#include "format/record.h"
+#include "format/tagpage.h"
+
+#include "fuzz.h"
+
+static const char *top;
+
+/* A file DIRECTORY/${kind}/${name} of the byte ${how}, ${head} and ${data}. */
+static void
+seed(const char *kind, const char *name, uint8_t how, const void *head, size_t head_len,
+    const void *data, size_t len)
+{
+	char path[4096];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", top, kind);
+	FUZZ_ASSERT(mkdir(path, 0777) == 0 || errno == EEXIST);
+	snprintf(path, sizeof(path), "%s/%s/%s", top, kind, name);
+	file = fopen(path, "wb");
+	FUZZ_ASSERT(file != NULL);
+	FUZZ_ASSERT(fputc(how, file) == how);
+	FUZZ_ASSERT(fwrite(head, 1, head_len, file) == head_len);
+	FUZZ_ASSERT(fwrite(data, 1, len, file) == len);
+	FUZZ_ASSERT(fclose(file) == 0);
+}
+
+static void
+make_record(const char *name, uint8_t how, const struct record *record)
+{
+	struct digest digest = fuzz_digest(how);
+	uint8_t data[RECORD_SIZE_MAX];
+	int len = record_encode(&digest, record, data, sizeof(data));
+
+	FUZZ_ASSERT(len > 0);
+	seed("record", name, how, "", 0, data, (size_t)len);
+}
+
+static void
+make_records(void)
+{
+	static uint8_t tags[RECORD_TAGS_MAX * DIGEST_SIZE];
+	struct record file = {
+		.kind = RECORD_INLINE, .generation = 3, .id = 1000, .size = 5000,
+		.mtime = { 1700000000, 5 }, .ctime = { 1700000000, 5 },
+		.meta = 77, .tag_count = 2, .tags = tags,
+	};
+	struct record directory = {
+		.kind = RECORD_DIRECTORY, .generation = 1, .id = 1,
+		.mtime = { -1, 999999999 }, .ctime = { 1700000000, 1 }, .sum = { 1, 2, 3 },
+	};
+	struct record large = {
+		.kind = RECORD_PAGED, .generation = INT64_MAX, .id = INT64_MAX,
+		.size = INT64_MAX, .sum = { 9 },
+	};
+	struct record empty = { .kind = RECORD_INLINE, .id = 2 };
+
+	for (size_t i = 0; i < sizeof(tags); i++)
+		tags[i] = (uint8_t)(i * 11);
+	make_record("file", FUZZ_SEAL, &file);
+	make_record("file-keyed", FUZZ_SEAL | FUZZ_BLAKE2B, &file);
+	make_record("file-unsealed", 0, &file);
+	make_record("file-keyed-unsealed", FUZZ_BLAKE2B, &file);
+	make_record("directory", FUZZ_SEAL, &directory);
+	make_record("large", FUZZ_SEAL, &large);
+	make_record("empty", FUZZ_SEAL, &empty);
+	file.tag_count = 6;
+	file.size = 6 * DIGEST_BLOCK_SIZE;
+	make_record("six-blocks", FUZZ_SEAL, &file);
+	file.tag_count = RECORD_TAGS_MAX;
+	file.size = RECORD_TAGS_MAX * DIGEST_BLOCK_SIZE;
+	make_record("all-inline", FUZZ_SEAL, &file);
+}
+
+static void
+make_labels(void)
+{
+	char text[LABEL_TEXT_MAX];
+	struct label label = { .codec = DIGEST_XXH3, .events = 5, .next_id = 100, .member_count = 3 };
+	int len;
+
+	for (unsigned i = 0; i < LABEL_MEMBERS_MAX; i++) {
+		label.members[i].uuid.bytes[0] = (uint8_t)i;
+		snprintf(label.members[i].name, LABEL_NAME_MAX, "r%u", i);
+		label.members[i].seen = i == 0 ? 0 : 5;
+	}
+	len = label_encode(&label, text, sizeof(text));
+	FUZZ_ASSERT(len > 41);
+	seed("label", "three", FUZZ_SEAL, "", 0, text, (size_t)len - 41);
+	seed("label", "three-unsealed", 0, "", 0, text, (size_t)len);
+	label.moving = true;
+	label.codec = DIGEST_BLAKE2B;
+	label.key_check[5] = 0xab;
+	label.write_features = UINT64_MAX;
+	label.member_count = LABEL_MEMBERS_MAX;
+	strcpy(label.members[3].name, "\";=#[]");
+	len = label_encode(&label, text, sizeof(text));
+	FUZZ_ASSERT(len > 41);
+	seed("label", "full", FUZZ_SEAL, "", 0, text, (size_t)len - 41);
+	seed("label", "later", FUZZ_SEAL, "", 0, "mendfs label 2\nx\n", 17);
+}
+
+static void
+make_tagpages(void)
+{
+	static const uint8_t place[16] = { 1, 0, 0, 0, 0, 0, 0, 0, 2 };
+	struct digest digest = fuzz_digest(FUZZ_BLAKE2B);
+	uint8_t page[TAGPAGE_SIZE] = { 0 };
+	uint64_t id, index;
+
+	seed("tagpage", "hole", 0, place, sizeof(place), page, 0);
+	memset(tagpage_tag(page, 0), 0x11, DIGEST_SIZE);
+	memset(tagpage_tag(page, 3), 0x22, DIGEST_SIZE);
+	seed("tagpage", "few", FUZZ_SEAL, place, sizeof(place), page, 100);
+	memcpy(&id, place, 8);
+	memcpy(&index, place + 8, 8);
+	tagpage_seal(&digest, id, index, page);
+	seed("tagpage", "unsealed", FUZZ_BLAKE2B, place, sizeof(place), page, sizeof(page));
+}
+
+static void
+make_intents(void)
+{
+	static const uint8_t place[4] = { 3 };
+	struct digest digest = fuzz_digest(0);
+	uint8_t bits[INTENT_SECTOR_BITS / 8] = { 0x81, 0, 0x10 }, sector[INTENT_SECTOR_SIZE];
+	uint32_t index;
+
+	memcpy(&index, place, 4);
+	intent_encode(&digest, index, bits, sector);
+	seed("intent", "few", FUZZ_SEAL, place, sizeof(place), sector, 30);
+	seed("intent", "unsealed", 0, place, sizeof(place), sector, sizeof(sector));
+	seed("intent", "never-written", 0, place, sizeof(place), sector, 0);
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: make_corpus DIRECTORY\n");
+		return 2;
+	}
+	top = argv[1];
+	make_records();
+	make_labels();
+	make_tagpages();
+	make_intents();
+	return 0;
+}
