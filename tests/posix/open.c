@@ -42,7 +42,7 @@ open_errors(void)
 	ERR(ELOOP, open("link", O_RDONLY | O_NOFOLLOW));
 	ERR(ENOTDIR, open("dirlink", O_RDONLY | O_NOFOLLOW | O_DIRECTORY));
 	ERR(EFAULT, syscall(SYS_openat, AT_FDCWD, NOWHERE, O_RDONLY));
-	ERR(EINVAL, open("file", O_RDONLY | O_TMPFILE));
+	ERR(EINVAL, open("file", O_RDONLY | O_TMPFILE, 0644));
 	fd = (int)OK(open("dirlink", O_RDONLY | O_DIRECTORY));
 	ERR(EISDIR, read(fd, &(char){ 0 }, 1));
 	ERR(EBADF, write(fd, "x", 1));
