@@ -283,6 +283,25 @@ done:
 	return rc;
 }
 
+void
+blocks_prove(struct volume *v, struct node *node, struct member *m, uint64_t first, uint64_t count)
+{
+	size_t len = (size_t)(count - 1) * BLOCK + block_len(node, first + count - 1), one;
+	struct scratch *s = scratch();
+	uint8_t good[BLOCK];
+	uint64_t i;
+	ssize_t n;
+
+	if (s == NULL || tags_copy(v, node, first, count, s->tags) != 0)
+		return;
+	n = m->r->ops->pread(m->r, node->file->handle[m->index], s->data, len, first * BLOCK);
+	for (i = 0; i < count; i++) {
+		one = block_len(node, first + i);
+		if (n < (ssize_t)(i * BLOCK + one) || !block_matches(v, s->tags + i * DIGEST_SIZE, s->data + i * BLOCK, one))
+			blocks_mend(v, node, first + i, good);
+	}
+}
+
 /* A member to read from: the chosen one if the file is open there, else any where it is. */
 static struct member *
 source_of(struct volume *v, const struct node *node)

@@ -24,6 +24,13 @@ int blocks_read(struct volume *volume, struct node *node, uint64_t first, uint64
  */
 int blocks_mend(struct volume *volume, struct node *node, uint64_t index, uint8_t *data);
 
+/*
+ * blocks_prove(volume, node, member, first, count):
+ * Read one member's copy of up to FILE_IO_MAX / BLOCK blocks, and mend those
+ * that do not match.  The file is open on all members; node lock.
+ */
+void blocks_prove(struct volume *volume, struct node *node, struct member *m, uint64_t first, uint64_t count);
+
 /* Memory of the calling thread, kept between calls: FILE_IO_MAX and a block at either end. */
 uint8_t *blocks_scratch(void);
 /* Two blocks more, for the edges of a write. */

@@ -9,6 +9,7 @@
 #include "volume/load.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
+#include "volume/patrol.h"
 #include "volume/store.h"
 
 struct entry { char *name; mode_t type; ino_t ino; };
@@ -174,6 +175,9 @@ dir_open(struct volume *v, struct node *node, struct dir **out)
 		return rc;
 	}
 	nodes_hold(v, node);
+	pthread_rwlock_wrlock(&node->lock);
+	patrol_listed(v, node);
+	pthread_rwlock_unlock(&node->lock);
 	*out = dir;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "volume/files.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
+#include "volume/patrol.h"
 #include "volume/store.h"
 #include "volume/write.h"
 
@@ -41,6 +42,8 @@ open_locked(struct volume *v, struct node *node, bool writable)
 	if ((rc = files_attach(v, node)) != 0)
 		return rc;
 	rc = writable ? files_open_all(v, node, true) : open_for_reading(v, node);
+	if (rc == 0)
+		patrol_opened(v, node);
 	if (rc != 0) {
 		if (node->file->users == 0 && !node->dirty)
 			files_detach(v, node);

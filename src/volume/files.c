@@ -10,6 +10,7 @@
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
+#include "volume/records.h"
 
 #define TRIM_TO 16		/* pages that a file keeps when there are too many in all */
 
@@ -41,81 +42,6 @@ files_new(struct volume *v, struct file **file)
 	return file_alloc(v, &empty, file);
 }
 
-/* One member's record of the node, if it is the one that the node stands for. */
-static int
-record_read(struct volume *v, struct member *m, struct node *node, uint8_t *data, struct record *record)
-{
-	struct handles_place place;
-	ssize_t len;
-	int rc;
-
-	if ((rc = handles_at(v, m, node, &place)) != 0)
-		return rc;
-	len = m->r->ops->xattr_get(m->r, place.at, RECORD_XATTR, data, RECORD_SIZE_MAX);
-	handles_at_done(v, &place);
-	if (len < 0)
-		return len == -ENODATA || len == -ERANGE ? -EBADMSG : (int)len;
-	if ((rc = record_decode(&v->digest, data, (size_t)len, record)) != 0)
-		return rc;
-	if (record->id != node_key(node) || record->generation != node->generation || record->kind == RECORD_DIRECTORY)
-		return -EBADMSG;
-	return (int)len;
-}
-
-static void
-record_mend(struct volume *v, struct member *m, struct node *node, const uint8_t *data, size_t len)
-{
-	const struct replica_times seal = { .atime.tv_nsec = UTIME_OMIT, .mtime = node->mtime };
-	struct handles_place place;
-	char path[NODES_PATH_MAX];
-	int rc;
-
-	if ((rc = handles_at(v, m, node, &place)) == 0) {
-		rc = m->r->ops->store(m->r, place.at, &seal, data, len);
-		handles_at_done(v, &place);
-	}
-	nodes_path(v, node, path, sizeof(path));
-	if (rc == 0) {
-		atomic_fetch_add(&m->mended, 1);
-		log_warning("mended %s: the record on replica %s", path, m->r->path);
-	} else if (members_settle(v, m, rc, "mending a record") < 0) {
-		log_warning("%s: cannot mend the record on replica %s: %s", path, m->r->path, strerror(-rc));
-	}
-}
-
-/* The first record that is the node's, into ${data}; those that are not are mended. */
-static int
-record_find(struct volume *v, struct node *node, uint8_t *data, struct record *record)
-{
-	struct member *first = members_for_read(v, node_key(node)), *m;
-	bool bad[VOLUME_REPLICAS_MAX] = { false };
-	char path[NODES_PATH_MAX];
-	int len = -EIO;
-
-	if (first == NULL)
-		return -EIO;
-	if ((len = record_read(v, first, node, data, record)) > 0)
-		return 0;
-	bad[first->index] = true;
-	for_each_member(v, m) {
-		if (m == first)
-			continue;
-		if ((len = record_read(v, m, node, data, record)) > 0)
-			break;
-		bad[m->index] = true;
-	}
-	if (len <= 0) {
-		log_error("%s: its record is damaged on every replica; run fsck.mendfs",
-		    nodes_path(v, node, path, sizeof(path)));
-		return -EIO;
-	}
-	for_each_member(v, m) {
-		if (bad[m->index] && !v->no_writes)
-			record_mend(v, m, node, data, (size_t)len);
-	}
-	return 0;
-}
-
 int
 files_load(struct volume *v, struct node *node, struct file **out)
 {
@@ -126,7 +52,7 @@ files_load(struct volume *v, struct node *node, struct file **out)
 	/* Generation 0: made in this mount, and no record was stored yet. */
 	if (node->generation == 0)
 		return files_new(v, out);
-	if ((rc = record_find(v, node, data, &record)) != 0)
+	if ((rc = records_find(v, node, data, &record)) != 0)
 		return rc;
 	return file_alloc(v, &record, out);
 }

@@ -113,9 +113,9 @@ done:
 	return rc;
 }
 
-/* The fast way: one member proves what it has.  -EAGAIN: it does not. */
+/* The fast way: one member proves what it has.  -EAGAIN: it does not.  -ENOENT: it has no such name. */
 static int
-load_proved(struct volume *v, struct node *dir, const char *name, struct node **node)
+load_proved(struct volume *v, struct node *dir, const char *name, struct member **asked, struct node **node)
 {
 	uint8_t record[RECORD_SIZE_MAX];
 	struct judge_fact fact;
@@ -124,12 +124,12 @@ load_proved(struct volume *v, struct node *dir, const char *name, struct node **
 	char *target = NULL;
 	int rc;
 
-	if ((m = members_for_read(v, node_key(dir))) == NULL)
+	if ((*asked = m = members_for_read(v, node_key(dir))) == NULL)
 		return -EIO;
 	if (handles_dir(v, m, dir, &at.handle) != 0)
 		return -EAGAIN;
 	gather_fact(m->r, at, &v->digest, record, &fact);
-	rc = -EAGAIN;
+	rc = fact.error == -ENOENT ? -ENOENT : -EAGAIN;
 	if (fact.error == 0 && fact.record_error == 0 && (*node = nodes_get(v, fact.record.id)) != NULL) {
 		/* Known by another name: what is in memory is newer. */
 		if (((*node)->mode & S_IFMT) == (fact.st.st_mode & S_IFMT))
@@ -143,10 +143,33 @@ load_proved(struct volume *v, struct node *dir, const char *name, struct node **
 	return rc;
 }
 
+/* One member has no such name: has any other? */
+static bool
+nowhere_else(struct volume *v, struct node *dir, const char *name, const struct member *asked)
+{
+	struct replica_at at = { .name = name };
+	struct member *m;
+	struct stat st;
+	int rc;
+
+	for_each_member(v, m) {
+		if (m == asked)
+			continue;
+		if (handles_dir(v, m, dir, &at.handle) != 0)
+			return false;
+		rc = m->r->ops->stat(m->r, at, &st);
+		handles_done(v, dir);
+		if (rc != -ENOENT)
+			return false;
+	}
+	return true;
+}
+
 int
 load_name(struct volume *v, struct node *dir, const char *name, struct node **out)
 {
 	bool dirty = false;
+	struct member *asked;
 	struct node *node;
 	int rc;
 
@@ -154,7 +177,8 @@ load_name(struct volume *v, struct node *dir, const char *name, struct node **ou
 		*out = node;
 		return 0;
 	}
-	if ((rc = load_proved(v, dir, name, &node)) == -EAGAIN)
+	rc = load_proved(v, dir, name, &asked, &node);
+	if (rc == -EAGAIN || (rc == -ENOENT && !nowhere_else(v, dir, name, asked)))
 		rc = load_settled(v, dir, name, &node, &dirty);
 	if (rc != 0)
 		return rc;

@@ -19,7 +19,9 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/node.h \
 	src/volume/nodes.c src/volume/nodes.h \
 	src/volume/pages.c src/volume/pages.h \
+	src/volume/patrol.c src/volume/patrol.h \
 	src/volume/read.c \
+	src/volume/records.c src/volume/records.h \
 	src/volume/reconcile.c src/volume/reconcile.h \
 	src/volume/settle.c src/volume/settle.h \
 	src/volume/show.h \

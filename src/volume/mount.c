@@ -2,6 +2,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "meta/keyfile.h"
 #include "meta/label.h"
@@ -42,6 +43,8 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	v->read_policy = mount->options->read_policy;
 	v->min_replicas = mount->options->min_replicas > 0 ? mount->options->min_replicas : 1;
 	v->no_writes = mount->read_only;
+	v->euid = geteuid();
+	v->egid = getegid();
 	atomic_store(&v->read_only, mount->read_only);
 	pthread_mutex_init(&v->label_lock, NULL);
 	pthread_mutex_init(&v->nodes_lock, NULL);
@@ -56,6 +59,7 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	pthread_cond_init(&v->flusher_wake, NULL);
 	list_init(&v->dirs);
 	list_init(&v->dirty);
+	list_init(&v->patrol);
 	*out = v;
 	if ((rc = hashmap_init(&v->by_id)) != 0 || (rc = hashmap_init(&v->by_name)) != 0)
 		return rc;

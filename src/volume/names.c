@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "util/log.h"
 #include "volume/attrs.h"
@@ -137,7 +136,7 @@ names_lookup(struct volume *v, struct node *dir, const char *name, struct node *
 
 /* Owner and mode of a new name, as POSIX and the directory's ACL have it. */
 static void
-new_owner(const struct node *dir, const struct volume_caller *caller, struct replica_new *new)
+new_owner(const struct volume *v, const struct node *dir, const struct volume_caller *caller, struct replica_new *new)
 {
 	new->uid = caller->uid;
 	new->gid = dir->mode & S_ISGID ? dir->gid : caller->gid;
@@ -146,7 +145,7 @@ new_owner(const struct node *dir, const struct volume_caller *caller, struct rep
 	new->inherit = dir->default_acl && !S_ISLNK(new->mode);
 	if (!new->inherit && !S_ISLNK(new->mode))
 		new->mode &= ~(caller->umask & 0777);
-	new->owned = new->uid == geteuid() && new->gid == getegid() && !(dir->mode & S_ISGID);
+	new->owned = new->uid == v->euid && new->gid == v->egid && !(dir->mode & S_ISGID);
 }
 
 /* What the members made of it, where it is not just what was asked for. */
@@ -266,7 +265,7 @@ make(struct volume *v, struct node *dir, const char *name, struct replica_new *n
 	op.file = file;
 
 	pthread_rwlock_wrlock(&v->tree);
-	new_owner(dir, caller, new);
+	new_owner(v, dir, caller, new);
 	if ((rc = dir->nlink == 0 ? -ENOENT : 0) == 0 && (rc = namesop_create(v, &op)) == 0) {
 		if ((rc = made_node(v, dir, name, new, id, &file, out)) != 0)
 			namesop_uncreate(v, &op);
@@ -340,7 +339,7 @@ names_tmpfile(struct volume *v, struct node *dir, mode_t mode,
 		return rc;
 	op.file = file;
 	pthread_rwlock_wrlock(&v->tree);
-	new_owner(dir, caller, &new);
+	new_owner(v, dir, caller, &new);
 	if ((rc = namesop_tmpfile(v, &op)) == 0)
 		rc = made_node(v, dir, NULL, &new, id, &file, node);
 	if (rc == 0) {

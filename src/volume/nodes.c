@@ -31,6 +31,7 @@ nodes_new(uint64_t id, mode_t mode, struct node **out)
 	}
 	pthread_rwlock_init(&node->lock, NULL);
 	list_init(&node->dirty_link);
+	list_init(&node->patrol_link);
 	node->by_id.key = id;
 	node->mode = mode;
 	node->refs = 1;

@@ -107,6 +107,27 @@ pages_load(void *arg, uint64_t index, uint8_t *page)
 	return 0;
 }
 
+void
+pages_prove(struct volume *v, struct node *node, struct file *file, uint64_t index)
+{
+	uint8_t good[TAGPAGE_SIZE], page[TAGPAGE_SIZE];
+	bool bad[VOLUME_REPLICAS_MAX] = { false }, found = false;
+	struct member *m;
+
+	/* As in pages_load: zeros are worth less than a page that says something. */
+	for_each_member(v, m) {
+		bad[m->index] = pages_read(v, m, node, file, index, page) != 0 || digest_zeros(page, TAGPAGE_SIZE);
+		if (!bad[m->index] && !found) {
+			memcpy(good, page, TAGPAGE_SIZE);
+			found = true;
+		}
+	}
+	for_each_member(v, m) {
+		if (found && bad[m->index] && !v->no_writes)
+			page_mend(v, m, node, file, index, good);
+	}
+}
+
 int
 pages_write(void *arg, uint64_t index, const uint8_t *page)
 {

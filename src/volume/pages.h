@@ -18,6 +18,9 @@ int pages_write(void *context, uint64_t index, const uint8_t *page);
 int pages_read(struct volume *volume, struct member *m, const struct node *node, struct file *file,
     uint64_t index, uint8_t *page);
 
+/* pages_prove(volume, node, file, index): look at a page on all members, and mend. */
+void pages_prove(struct volume *volume, struct node *node, struct file *file, uint64_t index);
+
 /* pages_remove(volume, id): the file is gone, or small again. */
 void pages_remove(struct volume *volume, uint64_t id);
 

@@ -69,6 +69,8 @@ struct volume {
 	unsigned member_count;
 	enum volume_read_policy read_policy;
 	unsigned min_replicas;
+	uid_t euid;			/* the process's own */
+	gid_t egid;
 	_Atomic bool read_only;
 	bool opened;			/* all is set up: to be closed cleanly */
 	bool no_writes;			/* mounted read-only: nothing is mended either */
@@ -94,6 +96,8 @@ struct volume {
 	pthread_mutex_t dirty_lock;
 	struct list_link dirty;		/* oldest first */
 	unsigned dirty_count;
+	struct list_link patrol;	/* files whose other copies are to be proved; dirty lock */
+	unsigned patrol_count;
 
 	pthread_mutex_t settle_lock;	/* recursive: one settling of names at a time */
 	pthread_mutex_t heal_lock;	/* one mending at a time: each block is counted once */
@@ -146,6 +150,7 @@ struct node {
 	struct hashmap_link by_id;	/* nodes lock; key: the id */
 	uint64_t refs;			/* nodes lock: kernel, links below, users, dirty list */
 	struct list_link dirty_link;	/* dirty lock */
+	struct list_link patrol_link;	/* dirty lock */
 
 	struct link *links;		/* tree lock */
 	bool hashed;			/* in by_id; nodes lock */
@@ -168,6 +173,8 @@ struct node {
 	bool has_xattrs;
 	bool default_acl;		/* a directory's; valid if has_xattrs */
 	bool paged;			/* has, or may have, a tags file */
+	bool patrolled;			/* all copies were proved, or are queued to be */
+	uint64_t patrol_next;		/* the block that comes next */
 	bool moved;			/* a directory's parent is another since it was last opened */
 	bool proved;			/* a directory's names were proved against its digest */
 	uint8_t names[DIGEST_SIZE];	/* a directory's names digest; tree lock */

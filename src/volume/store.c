@@ -12,14 +12,48 @@
 #include "volume/nodes.h"
 #include "volume/store.h"
 #include "volume/pages.h"
+#include "volume/patrol.h"
 
 #define FLUSH_INTERVAL_MS 700	/* a record is stored within a second of the change */
 #define SWEEP_INTERVAL_MS 60000	/* intent bits of regions at rest are cleared this often */
 #define TRIM_AFTER 50000	/* forgotten nodes, after which memory is given back to the system */
 
+/*
+ * What carries no record: its times go to the members at once, for its ctime
+ * is kept nowhere but there, that of the first member being shown.
+ */
+static void
+store_borrowed(struct volume *v, struct node *node)
+{
+	const struct replica_times times = { .atime = node->atime, .mtime = node->mtime };
+	struct handles_place place;
+	struct member *m;
+	struct stat st;
+	bool shown = false;
+	int rc;
+
+	for_each_member(v, m) {
+		if (node->nlink == 0 || handles_at(v, m, node, &place) != 0)
+			continue;
+		rc = m->r->ops->store(m->r, place.at, &times, NULL, 0);
+		if (rc == 0 && !shown && (rc = m->r->ops->stat(m->r, place.at, &st)) == 0) {
+			node->ctime = st.st_ctim;
+			node->blocks = (uint64_t)st.st_blocks;
+			node->blocks_stale = false;
+			shown = true;
+		}
+		handles_at_done(v, &place);
+		members_settle(v, m, rc, "storing times");
+	}
+}
+
 void
 store_later(struct volume *v, struct node *node)
 {
+	if (!node_has_record(node)) {
+		store_borrowed(v, node);
+		return;
+	}
 	node->dirty = true;
 	pthread_mutex_lock(&v->dirty_lock);
 	if (!list_linked(&node->dirty_link)) {
@@ -150,10 +184,8 @@ store_now(struct volume *v, struct node *node)
 	}
 	if (S_ISREG(node->mode))
 		rc = store_file(v, node);
-	else if (S_ISDIR(node->mode))
-		rc = store_directory(v, node);
 	else
-		rc = record_fan_out(v, node, NULL, 0);
+		rc = store_directory(v, node);
 	if (rc == 0)
 		node->dirty = node->atime_set = false;
 	return rc;
@@ -254,6 +286,7 @@ store_flusher(void *arg)
 
 	while (flusher_wait(v, failed)) {
 		failed = store_all(v) != 0;
+		patrol_round(v);
 		give_memory_back(v);
 		if (clock_monotonic_ms() - swept > SWEEP_INTERVAL_MS) {
 			members_sweep(v);

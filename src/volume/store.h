@@ -11,7 +11,8 @@
  * store_later(volume, node):
  * The record is out of date: the flusher will store it within a second, if
  * nobody does so before.  Node lock, exclusively (or the tree lock for a
- * directory that was just changed by its holder).
+ * directory that was just changed by its holder).  For what carries no record
+ * it is done at once; there the tree lock is held as well.
  */
 void store_later(struct volume *volume, struct node *node);
 

@@ -9,6 +9,7 @@
 #include "volume/members.h"
 #include "volume/mount.h"
 #include "volume/nodes.h"
+#include "volume/patrol.h"
 #include "volume/store.h"
 #include "volume/volume.h"
 #include "volume/walk.h"
@@ -190,6 +191,7 @@ volume_close(struct volume *v)
 		return 0;
 	walk_stop(v);
 	flusher_stop(v);
+	patrol_drop(v);
 	if (v->opened && !v->no_writes) {
 		rc = volume_sync(v);
 		if (rc == 0)
