@@ -83,39 +83,66 @@ labels_write(struct volume *v)
 	return lost;
 }
 
+/* The uuids of all members in sync, and the number of the last event any of them has heard of. */
+static unsigned
+labels_survey(struct volume *v, struct uuid *uuids, uint64_t *base)
+{
+	const struct label *labels[VOLUME_REPLICAS_MAX];
+	struct member *m;
+	unsigned count = 0;
+
+	for_each_member(v, m) {
+		uuids[count] = m->label.replica;
+		labels[count++] = &m->label;
+	}
+	*base = label_event_base(labels, count);
+	return count;
+}
+
+/*
+ * A crash may have cut the last event off: all begin that one before any
+ * begins the next.  Returns how many members were lost over it.
+ */
+static unsigned
+labels_catch_up(struct volume *v, const struct uuid *uuids, unsigned count, uint64_t base)
+{
+	struct member *m;
+	bool lagging = false;
+
+	for_each_member(v, m) {
+		if (m->label.events < base) {
+			label_event_begin(&m->label, base - 1, uuids, count);
+			lagging = true;
+		}
+	}
+	return lagging ? labels_write(v) : 0;
+}
+
 static int
 labels_event_locked(struct volume *v, bool clean)
 {
-	struct member *m, *other;
-	uint64_t events;
-	unsigned lost;
+	struct uuid uuids[VOLUME_REPLICAS_MAX];
+	struct member *m;
+	uint64_t base;
+	unsigned count, lost;
 
+	/* Whoever is lost over a write stands in the others' labels as in sync: have another event. */
 	do {
-		events = 0;
-		for_each_member(v, m) {
-			if (m->label.events > events)
-				events = m->label.events;
-		}
-		events++;
-		for_each_member(v, m) {
-			m->label.events = events;
-			m->label.moving = true;
-			/* Dirty regions are told by intent; until phase two the last state stands. */
-		}
-		labels_write(v);
+		count = labels_survey(v, uuids, &base);
+		if ((lost = labels_catch_up(v, uuids, count, base)) > 0)
+			continue;
+
+		/* Dirty regions are told by intent; until phase two the last state stands. */
+		for_each_member(v, m)
+			label_event_begin(&m->label, base, uuids, count);
+		if ((lost = labels_write(v)) > 0)
+			continue;
 
 		for_each_member(v, m) {
-			m->label.moving = false;
 			m->label.clean = clean;
 			m->label.next_id = atomic_load(&v->next_id);
-			for_each_member(v, other) {
-				struct label_member *seen = label_member(&m->label, &other->label.replica);
-
-				if (seen != NULL && other != m)
-					seen->seen = events;
-			}
+			label_event_finish(&m->label, uuids, count);
 		}
-		/* Whoever is lost here was written down as seen at this event: have another. */
 		lost = labels_write(v);
 	} while (lost > 0 && members_in_sync(v) > 0);
 	return members_in_sync(v) > 0 ? 0 : -EIO;
