@@ -168,9 +168,12 @@ check_regular(struct subject *s)
 
 	newest = s->verdict.source >= 0 ? s->verdict.source : subject_newest(s);
 	if (newest < 0) {
+		if (settle(s, s->dirty ? FILE_TORN : RECORD_UNPROVED, s->dirty ? CLASS_SAFE : CLASS_FULL))
+			return true;
+		/* A tags file that seems to be nobody's may be its own. */
 		atomic_store(&s->c->incomplete, true);
 		report_count(s->c->report, COUNT_UNVERIFIABLE, 1);
-		return settle(s, s->dirty ? FILE_TORN : RECORD_UNPROVED, s->dirty ? CLASS_SAFE : CLASS_FULL);
+		return false;
 	}
 	if (s->verdict.source < 0 && settle_meta(s, newest))
 		return true;

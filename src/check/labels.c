@@ -304,10 +304,9 @@ labels_event(struct check *c, bool finish)
 		if (!finish && m->stale)
 			continue;
 		label_event_finish(&m->label, in_sync, in_sync_count);
-		if (finish) {
+		m->label.next_id = atomic_load(&c->next_id) + (finish ? 0 : IDS_RESERVED);
+		if (finish)
 			m->label.clean = true;
-			m->label.next_id = atomic_load(&c->next_id);
-		}
 	}
 	return write_labels(c, finish);
 }

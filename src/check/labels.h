@@ -24,7 +24,8 @@ int labels_assign(struct check *c, const struct label *label);
 
 /*
  * labels_event(c, finish):
- * A new event on all labels.  ${finish}: those that were behind are in sync
+ * A new event on all labels.  Without ${finish}, IDS_RESERVED ids are set
+ * aside for this run.  ${finish}: those that were behind are in sync
  * from it on, and the volume is clean.
  */
 int labels_event(struct check *c, bool finish);

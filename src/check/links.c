@@ -101,6 +101,8 @@ find_group(struct links *links, const struct entry *entry)
 		return NULL;
 	group->links = links;
 	group->want = entry->want;
+	/* It has several names, and each another digest. */
+	memset(group->want.ident, 0, DIGEST_SIZE);
 	hashmap_insert(&links->groups, &group->by_key, key);
 	return group;
 }
@@ -262,7 +264,7 @@ check_file(struct group *group, struct home *homes)
 		if (s->asked[i])
 			s->at[i] = (struct replica_at){ homes[i].place->handle[i], homes[i].name->name };
 	}
-	s->dirty = walk_is_dirty(c, group->want.id);
+	s->dirty = walk_is_dirty(c, &group->want);
 	file_check(s);
 	check_names(group, homes);
 	check_count(group, s);

@@ -319,7 +319,7 @@ membership_finish(struct check *c)
 	bool may;
 	int rc = 0;
 
-	if (!c->unclean && highest >= c->id_limit && c->id_limit != 0)
+	if (!c->unclean && highest >= c->id_limit && highest >= atomic_load(&c->next_id))
 		c->next_id_low = true;
 	if (atomic_load(&c->next_id) <= highest)
 		atomic_store(&c->next_id, highest + 1);

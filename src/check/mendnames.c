@@ -158,6 +158,8 @@ make_sum(struct names *n)
 			return -ENOENT;
 		if (entry->want.id == 0 && (S_ISREG(entry->want.type) || S_ISDIR(entry->want.type))) {
 			entry->want.id = atomic_fetch_add(&n->place->c->next_id, 1);
+			if (entry->want.id >= n->place->c->id_limit + IDS_RESERVED)
+				return -ENOSPC;
 			names_ident(n, entry, entry->want.ident);
 		}
 		digest_xor(n->sum, entry->want.ident);
@@ -244,6 +246,16 @@ suspects(const struct names *n)
 	return text;
 }
 
+static bool
+all_known(const struct names *n)
+{
+	for (size_t e = 0; e < n->count; e++) {
+		if (n->entries[e].belongs && digest_is_zero(n->entries[e].want.ident))
+			return false;
+	}
+	return true;
+}
+
 void
 mendnames_accept(struct names *n, struct subject *dir, const struct record *record)
 {
@@ -254,7 +266,7 @@ mendnames_accept(struct names *n, struct subject *dir, const struct record *reco
 	int rc = 0;
 
 	/* Torn names that come to the old sum need no new record. */
-	if (record != NULL && dir->dirty && memcmp(n->sum, record->sum, DIGEST_SIZE) == 0)
+	if (record != NULL && dir->dirty && all_known(n) && memcmp(n->sum, record->sum, DIGEST_SIZE) == 0)
 		return;
 	if (!may)
 		detail = suspects(n);

@@ -39,6 +39,8 @@
 #define MEMBERS_MAX LABEL_MEMBERS_MAX
 #define ROOT_ID 1
 #define BLOCK DIGEST_BLOCK_SIZE
+/* Ids that one run may give out: the labels say so before it gives out the first. */
+#define IDS_RESERVED (UINT64_C(1) << 20)
 
 struct links;
 struct progress;

@@ -7,6 +7,7 @@
 #include "check/place.h"
 #include "meta/gather.h"
 #include "meta/quarantine.h"
+#include "meta/stamp.h"
 
 int
 subject_new(struct place *place, const char *name, const struct want *want, struct subject **out)
@@ -44,15 +45,31 @@ subject_free(struct subject *s)
 	free(s);
 }
 
+/* A link with another target, a device with another number. */
+static bool
+other_target(const struct subject *s, unsigned i)
+{
+	uint8_t ident[DIGEST_SIZE];
+
+	if (digest_is_zero(s->want->ident))
+		return false;
+	return stamp_name(s->c->members[i].r, s->at[i].handle, s->at[i].name, &s->facts[i].st, 0,
+	    &s->c->digest, ident) != 0 || memcmp(ident, s->want->ident, DIGEST_SIZE) != 0;
+}
+
 /* Is what stands there not what is wanted?  Then what else it says does not count. */
 static enum judge_state
-stranger(const struct subject *s, const struct judge_fact *fact)
+stranger(const struct subject *s, unsigned i)
 {
+	const struct judge_fact *fact = &s->facts[i];
+
 	if (!fact->asked || fact->error != 0 || !s->want->known)
 		return JUDGE_GOOD;
 	if ((fact->st.st_mode & S_IFMT) != s->want->type)
 		return JUDGE_TYPE;
 	if (s->want->id != 0 && fact->record_error == 0 && fact->record.id != s->want->id)
+		return JUDGE_OTHER;
+	if (!S_ISREG(s->want->type) && !S_ISDIR(s->want->type) && other_target(s, i))
 		return JUDGE_OTHER;
 	return JUDGE_GOOD;
 }
@@ -66,7 +83,7 @@ judge(struct subject *s)
 	unsigned i;
 
 	for (i = 0; i < s->c->count; i++) {
-		strange[i] = stranger(s, &s->facts[i]);
+		strange[i] = stranger(s, i);
 		if (strange[i] != JUDGE_GOOD)
 			s->facts[i].asked = false;
 	}

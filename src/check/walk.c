@@ -16,9 +16,14 @@
 struct job { struct place *place; struct want want; char name[]; };
 
 bool
-walk_is_dirty(const struct check *c, uint64_t id)
+walk_is_dirty(const struct check *c, const struct want *want)
 {
-	return c->intent != NULL && intent_was_dirty(c->intent, id);
+	if (c->intent == NULL)
+		return false;
+	/* What had no id before this run is as its directory is. */
+	if (want->id == 0 || want->id >= c->id_limit)
+		return want->dirty;
+	return intent_was_dirty(c->intent, want->id);
 }
 
 static void
@@ -38,7 +43,7 @@ run_job(void *arg)
 	if (subject_new(job->place, job->name, &job->want, &s) != 0) {
 		no_memory(c);
 	} else {
-		s->dirty = job->want.id != 0 ? walk_is_dirty(c, job->want.id) : job->want.dirty;
+		s->dirty = walk_is_dirty(c, &job->want);
 		if (!check_stopped(c))
 			file_check(s);
 		subject_free(s);
@@ -187,7 +192,7 @@ walk_below(struct place *place, const struct entry *entry)
 		no_memory(place->c);
 		return;
 	}
-	s->dirty = entry->want.id != 0 ? walk_is_dirty(place->c, entry->want.id) : entry->want.dirty;
+	s->dirty = walk_is_dirty(place->c, &entry->want);
 	walk_directory(s);
 	subject_free(s);
 }
@@ -223,6 +228,34 @@ check_time(const struct names *n, struct subject *dir, const struct record *reco
 	}
 }
 
+/*
+ * What is proved to be wanted stands on no member under this name, though
+ * every one has something there: two names were exchanged.
+ */
+static bool
+nowhere(struct names *n, const struct entry *entry)
+{
+	struct check *c = n->place->c;
+	struct report_finding finding = { .code = NAME_CHANGED, .offset = REPORT_NO_OFFSET };
+	char *path;
+
+	for (unsigned i = 0; i < c->count; i++) {
+		if (entry->seen[i].state == SEEN_UNKNOWN ||
+		    (entry->seen[i].state == SEEN_KNOWN && names_fits(entry, i)))
+			return false;
+	}
+	path = place_join(n->place, entry->name);
+	finding.path = path != NULL ? path : entry->name;
+	for (unsigned i = 0; i < c->count; i++) {
+		if (entry->seen[i].state != SEEN_KNOWN)
+			continue;
+		finding.replica = c->members[i].r->path;
+		report_add(c->report, &finding);
+	}
+	free(path);
+	return true;
+}
+
 static void
 check_entries(struct names *n)
 {
@@ -232,7 +265,7 @@ check_entries(struct names *n)
 
 	for (size_t e = 0; e < n->count && !check_stopped(c); e++) {
 		entry = &n->entries[e];
-		if (!entry->belongs || !entry->want.known || S_ISDIR(entry->want.type))
+		if (!entry->belongs || !entry->want.known || S_ISDIR(entry->want.type) || nowhere(n, entry))
 			continue;
 		if (has_several_names(c, entry)) {
 			if (links_add(c->links, place, entry) != 0)
@@ -244,7 +277,7 @@ check_entries(struct names *n)
 	}
 	for (size_t e = 0; e < n->count && !check_stopped(c); e++) {
 		entry = &n->entries[e];
-		if (!entry->belongs || !entry->want.known || !S_ISDIR(entry->want.type))
+		if (!entry->belongs || !entry->want.known || !S_ISDIR(entry->want.type) || nowhere(n, entry))
 			continue;
 		note_id(place, entry);
 		walk_below(place, entry);
@@ -293,7 +326,7 @@ walk_tree(struct check *c)
 	} else {
 		for (unsigned i = 0; i < c->count; i++)
 			s->at[i].name = NULL;
-		s->dirty = walk_is_dirty(c, ROOT_ID);
+		s->dirty = walk_is_dirty(c, &want);
 		(void)idset_add(c->ids, ROOT_ID);
 		walk_directory(s);
 	}

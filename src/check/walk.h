@@ -14,7 +14,7 @@
  */
 void walk_tree(struct check *c);
 
-/* walk_is_dirty(c, id): might this file have been torn by an unclean stop? */
-bool walk_is_dirty(const struct check *c, uint64_t id);
+/* walk_is_dirty(c, want): might what is wanted have been torn by an unclean stop? */
+bool walk_is_dirty(const struct check *c, const struct want *want);
 
 #endif

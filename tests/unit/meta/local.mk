@@ -2,6 +2,7 @@
 
 meta_tests = \
 	tests/unit/meta/test_intent \
+	tests/unit/meta/test_judge \
 	tests/unit/meta/test_label \
 	tests/unit/meta/test_meta
 check_PROGRAMS += $(meta_tests)
@@ -16,3 +17,5 @@ tests_unit_meta_test_label_SOURCES = tests/unit/meta/test_label.c $(replica_test
 tests_unit_meta_test_label_LDADD = $(meta_test_libs)
 tests_unit_meta_test_meta_SOURCES = tests/unit/meta/test_meta.c $(replica_test_headers)
 tests_unit_meta_test_meta_LDADD = $(meta_test_libs)
+tests_unit_meta_test_judge_SOURCES = tests/unit/meta/test_judge.c tests/unit/check_main.h
+tests_unit_meta_test_judge_LDADD = $(meta_test_libs)

@@ -1,9 +1,9 @@
-#include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "meta/judge.h"
+
+#include "../check_main.h"
 
 static const uint8_t tags[2 * DIGEST_SIZE] = { 1, 2, 3 };
 
@@ -225,8 +225,6 @@ main(void)
 {
 	Suite *suite = suite_create("meta/judge");
 	TCase *tcase = tcase_create("judge_inode");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, all_good);
 	tcase_add_test(tcase, away_is_ignored);
@@ -239,9 +237,5 @@ main(void)
 	tcase_add_test(tcase, links_are_compared);
 	tcase_add_test(tcase, nowhere);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main(suite);
 }
