@@ -77,7 +77,7 @@ pages_load(void *arg, uint64_t index, uint8_t *page)
 	 */
 	for_each_member(c->volume, m) {
 		rc = pages_read(c->volume, m, c->node, c->file, index, raw);
-		if (rc == -EBADMSG && !have_raw) {
+		if (rc == -EBADMSG && !have_raw && !found) {
 			memcpy(page, raw, TAGPAGE_SIZE);
 			have_raw = true;
 		}
@@ -98,6 +98,7 @@ pages_load(void *arg, uint64_t index, uint8_t *page)
 		 */
 		return have_raw ? 0 : -EIO;
 	}
+	/* A page of zeros that was spoiled is written again when it holds something. */
 	if (digest_zeros(page, TAGPAGE_SIZE))
 		return 0;
 	for_each_member(c->volume, m) {

@@ -7,6 +7,7 @@
 #include "volume/handles.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
+#include "volume/pages.h"
 #include "volume/patrol.h"
 #include "volume/records.h"
 
@@ -105,7 +106,7 @@ patrol_opened(struct volume *v, struct node *node)
 	struct member *m;
 	bool broken = false;
 
-	if (node->dirty || v->no_writes || node->patrolled || members_in_sync(v) < 2)
+	if (node->dirty || v->no_writes || node->file->users > 0 || members_in_sync(v) < 2)
 		return;
 	for_each_member(v, m) {
 		if (!seal_broken(v, node, m))
@@ -119,9 +120,11 @@ patrol_opened(struct volume *v, struct node *node)
 			seal_again(v, node, m);
 		return;
 	}
-	node->patrolled = true;
-	node->patrol_next = next;
-	enqueue(v, node);
+	if (broken || !node->patrolled) {
+		node->patrolled = true;
+		node->patrol_next = next;
+		enqueue(v, node);
+	}
 }
 
 void
