@@ -237,6 +237,9 @@ check_contents(struct world *world, struct inode *inode, bool direct)
 
 	if (!S_ISREG(inode->mode))
 		return;
+	/* A FUSE file system is asked for holes without what was stored through mappings being written first. */
+	if (world->fuse && inode->limit > LIMIT_LARGE)
+		settle(world, inode);
 	if (inode_full_path(world, inode, path)) {
 		if ((fd = open(path, O_RDONLY | O_CLOEXEC | (direct ? O_DIRECT : 0))) < 0)
 			fail(world, inode, "open to check: %s", strerrorname_np(errno));
