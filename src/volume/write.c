@@ -81,12 +81,17 @@ span_merge(struct volume *v, struct node *node, const uint8_t *data, size_t len,
 	s->head = part < BLOCK;
 	s->tail = s->count > 1 && end % BLOCK != 0;
 	if (s->head) {
-		if ((rc = edge_load(v, node, s->first, s->head_block)) != 0)
+		/* All that the file has of the block is replaced: nothing old is merged. */
+		if (skip == 0 && end >= node->size)
+			memset(s->head_block, 0, BLOCK);
+		else if ((rc = edge_load(v, node, s->first, s->head_block)) != 0)
 			return rc;
 		memcpy(s->head_block + skip, data, part);
 	}
 	if (s->tail) {
-		if ((rc = edge_load(v, node, s->first + s->count - 1, s->tail_block)) != 0)
+		if (end >= node->size)
+			memset(s->tail_block, 0, BLOCK);
+		else if ((rc = edge_load(v, node, s->first + s->count - 1, s->tail_block)) != 0)
 			return rc;
 		memcpy(s->tail_block, data + (end / BLOCK * BLOCK - offset), end % BLOCK);
 	}
