@@ -238,9 +238,9 @@ report_lost(struct volume *v, struct node *node, uint64_t index)
 	char path[NODES_PATH_MAX];
 	struct member *m;
 
-	if (node->file->reported == index)
+	if (node->reported == index + 1)
 		return;
-	node->file->reported = index;
+	node->reported = index + 1;
 	for_each_member(v, m)
 		atomic_fetch_add(&m->unmended, 1);
 	log_error("%s: block %" PRIu64 " (offset %" PRIu64 ") matches its checksum on no replica: reading it fails "

@@ -25,7 +25,7 @@ file_alloc(struct volume *v, const struct record *record, struct file **out)
 	pthread_mutex_init(&file->mutex, NULL);
 	for (i = 0; i < VOLUME_REPLICAS_MAX; i++)
 		file->handle[i] = file->tags_handle[i] = REPLICA_NONE;
-	file->edge_index = file->reported = UINT64_MAX;
+	file->edge_index = UINT64_MAX;
 	if (tags_new(&v->digest, record, &file->tags) != 0) {
 		files_unload(v, file);
 		return -ENOMEM;

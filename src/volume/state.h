@@ -140,7 +140,6 @@ struct file {
 	bool tags_writable[VOLUME_REPLICAS_MAX];
 	bool tags_written;		/* since the last fsync */
 	uint64_t pages_counted;		/* this file's part of volume->tag_pages */
-	uint64_t reported;		/* the block last reported as lost, UINT64_MAX: none */
 	/* The block last written in part, as it is now: what appends merge with. */
 	uint64_t edge_index;		/* UINT64_MAX: none */
 	uint8_t *edge;			/* BLOCK bytes, or NULL */
@@ -173,6 +172,7 @@ struct node {
 	bool has_xattrs;
 	bool default_acl;		/* a directory's; valid if has_xattrs */
 	bool paged;			/* has, or may have, a tags file */
+	uint64_t reported;		/* the block last reported as lost, counted from 1; 0: none */
 	bool patrolled;			/* all copies were proved, or are queued to be */
 	uint64_t patrol_next;		/* the block that comes next */
 	bool moved;			/* a directory's parent is another since it was last opened */

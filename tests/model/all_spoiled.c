@@ -162,7 +162,7 @@ refuse_merges(struct world *world, struct inode *inode, uint64_t bad)
 	expect_unchanged(world, inode, bad);
 	if (start > 0) {
 		expect(world, inode, "write that reaches into the bad block",
-		    pwrite(fd, world->scratch2, BLOCK / 2 + 100, (off_t)(start - BLOCK / 2)), EIO);
+		    pwrite(fd, world->scratch2, BLOCK / 2 + 10, (off_t)(start - BLOCK / 2)), EIO);
 		expect_unchanged(world, inode, bad);
 	}
 	if (tail) {
