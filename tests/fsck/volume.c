@@ -173,17 +173,23 @@ stamp(const char *replica, const char *path)
 	record.generation++;
 	must(path, stamp_file(r, pages, (struct replica_at){ dir, slash != NULL ? slash + 1 : path },
 	    &digest, &record, tags));
+	listing_close(r, pages);
+	listing_close(r, meta);
+	listing_close(r, dir);
 	r->ops->free(r);
 }
 
 static void
 print_id(const char *replica, const char *path)
 {
+	struct replica *r = open_replica(replica);
 	uint8_t bytes[RECORD_SIZE_MAX];
 	struct record record;
 	replica_handle dir;
 
-	printf("%016llx\n", (unsigned long long)load(open_replica(replica), path, &record, bytes, &dir));
+	printf("%016llx\n", (unsigned long long)load(r, path, &record, bytes, &dir));
+	listing_close(r, dir);
+	r->ops->free(r);
 }
 
 static void
@@ -198,6 +204,7 @@ spoil_record(const char *replica, const char *path, int drop)
 	if (drop) {
 		if (lremovexattr(full, RECORD_XATTR) != 0)
 			die(full, errno);
+		free(full);
 		return;
 	}
 	if ((len = lgetxattr(full, RECORD_XATTR, bytes, sizeof(bytes))) < 0)
