@@ -59,6 +59,21 @@ uuids_of(const struct world *world, unsigned set, struct uuid *uuids)
 	return count;
 }
 
+/* Who joins knows from the first step on what those in sync know. */
+static void
+take_over(struct world *world, unsigned i, unsigned staying)
+{
+	struct label *label = &world->labels[i];
+	struct uuid own = label->replica;
+	unsigned model = 0;
+
+	while ((staying & 1u << model) == 0)
+		model++;
+	*label = world->labels[model];
+	label->replica = own;
+	label_member(label, &own)->seen = 0;
+}
+
 static void
 write_event(struct world *world, const struct event *event, struct writes writes)
 {
@@ -79,6 +94,8 @@ write_event(struct world *world, const struct event *event, struct writes writes
 
 		if ((writes.lagging & event->before & 1u << i) && label->events < base)
 			label_event_begin(label, base - 1, staying, staying_count);
+		if (writes.first & event->after & ~event->before & 1u << i)
+			take_over(world, i, event->before & event->after);
 		if (writes.first & 1u << i)
 			label_event_begin(label, base, staying, staying_count);
 		if (writes.second & 1u << i)
