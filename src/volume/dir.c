@@ -9,7 +9,7 @@
 #include "volume/load.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
-#include "volume/patrol.h"
+#include "volume/records.h"
 #include "volume/store.h"
 
 struct entry { char *name; mode_t type; ino_t ino; };
@@ -142,6 +142,16 @@ snapshot_once(struct volume *v, struct dir *dir, size_t *differences)
 	return dir->m == NULL ? -EIO : 0;
 }
 
+/* Whoever lists a directory has its record looked at on all members: nothing else reads it but a first look-up. */
+static void
+record_look(struct volume *v, struct node *node)
+{
+	pthread_rwlock_rdlock(&node->lock);
+	if (!node->dirty && node->nlink > 0 && members_in_sync(v) > 1)
+		records_prove(v, node);
+	pthread_rwlock_unlock(&node->lock);
+}
+
 static int
 snapshot(struct volume *v, struct dir *dir)
 {
@@ -151,6 +161,7 @@ snapshot(struct volume *v, struct dir *dir)
 	names_free(&dir->names);
 	dir->used = false;
 	pthread_rwlock_rdlock(&v->tree);
+	record_look(v, dir->node);
 	if (dir->node->nlink > 0 && (rc = snapshot_once(v, dir, &differences)) == 0 && differences > 0) {
 		names_free(&dir->names);
 		rc = snapshot_once(v, dir, &differences);
@@ -175,9 +186,6 @@ dir_open(struct volume *v, struct node *node, struct dir **out)
 		return rc;
 	}
 	nodes_hold(v, node);
-	pthread_rwlock_wrlock(&node->lock);
-	patrol_listed(v, node);
-	pthread_rwlock_unlock(&node->lock);
 	*out = dir;
 	return 0;
 }

@@ -127,15 +127,6 @@ patrol_opened(struct volume *v, struct node *node)
 	}
 }
 
-void
-patrol_listed(struct volume *v, struct node *node)
-{
-	if (!node->patrolled && !v->no_writes && members_in_sync(v) > 1) {
-		node->patrolled = true;
-		enqueue(v, node);
-	}
-}
-
 /* One file from the queue; the bytes that it took. */
 static uint64_t
 round_one(struct volume *v, struct node *node, uint64_t bytes)
@@ -146,10 +137,7 @@ round_one(struct volume *v, struct node *node, uint64_t bytes)
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_wrlock(&node->lock);
 	before = node->patrol_next;
-	if (S_ISDIR(node->mode)) {
-		if (node->nlink > 0 && !node->dirty)
-			records_prove(v, node);
-	} else if (node->nlink > 0 && !node->dirty) {
+	if (node->nlink > 0 && !node->dirty) {
 		opened = node->file == NULL;
 		if (files_attach(v, node) == 0) {
 			done = files_open_all(v, node, false) != 0 || prove(v, node, &node->patrol_next, bytes);

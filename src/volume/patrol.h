@@ -23,9 +23,6 @@ void patrol_opened(struct volume *volume, struct node *node);
 /* patrol_sealed(node, st): is this what a member should say of the file? */
 bool patrol_sealed(const struct node *node, const struct stat *st);
 
-/* patrol_listed(volume, node): the same for a directory that is read: its record.  Node lock. */
-void patrol_listed(struct volume *volume, struct node *node);
-
 /* patrol_round(volume): prove some of the queue (the flusher). */
 void patrol_round(struct volume *volume);
 
