@@ -39,6 +39,9 @@ open_locked(struct volume *v, struct node *node, bool writable)
 
 	if (!S_ISREG(node->mode))
 		return -EINVAL;
+	/* Looked up, and then replaced by another: the kernel looks up again. */
+	if (node->nlink == 0 && node->file == NULL)
+		return -ESTALE;
 	if ((rc = files_attach(v, node)) != 0)
 		return rc;
 	rc = writable ? files_open_all(v, node, true) : open_for_reading(v, node);

@@ -62,71 +62,107 @@ page_mend(struct volume *v, struct member *m, struct node *node, struct file *fi
 	}
 }
 
+/* Do the blocks that page ${index} speaks of hold nothing but zeros, on a member where the file is open? */
+static bool
+data_is_zeros(struct volume *v, const struct node *node, const struct file *file, uint64_t index)
+{
+	uint64_t at = index * TAGPAGE_TAGS * BLOCK, end = at + TAGPAGE_TAGS * BLOCK;
+	uint8_t block[BLOCK];
+	struct member *m;
+	ssize_t n;
+
+	for_each_member(v, m) {
+		if (file->handle[m->index] < 0)
+			continue;
+		for (; at < end && at < node->size; at += BLOCK) {
+			n = m->r->ops->pread(m->r, file->handle[m->index], block, BLOCK, at);
+			if (n < 0 || !digest_zeros(block, (size_t)n))
+				return false;
+		}
+		return true;
+	}
+	return false;
+}
+
+/* What the members have for one page, and which of them are to be mended with it. */
+struct survey {
+	uint8_t page[TAGPAGE_SIZE];
+	enum { PAGE_NONE, PAGE_SPOILED, PAGE_ZEROS, PAGE_GOOD } best;
+	bool zeros[VOLUME_REPLICAS_MAX], spoiled[VOLUME_REPLICAS_MAX];
+};
+
+/*
+ * Ask the members, all of them or up to the first good page.  A page that is
+ * missing where another has one is worth less than the other: zeros pass the
+ * check too.
+ */
+static void
+survey_take(struct volume *v, struct node *node, struct file *file, uint64_t index, bool all, struct survey *s)
+{
+	uint8_t page[TAGPAGE_SIZE];
+	struct member *m;
+	int rc, found;
+
+	memset(s, 0, sizeof(*s));
+	for_each_member(v, m) {
+		rc = pages_read(v, m, node, file, index, page);
+		found = rc == -EBADMSG ? PAGE_SPOILED : rc != 0 ? PAGE_NONE :
+		    digest_zeros(page, TAGPAGE_SIZE) ? PAGE_ZEROS : PAGE_GOOD;
+		s->zeros[m->index] = found == PAGE_ZEROS;
+		s->spoiled[m->index] = found == PAGE_SPOILED;
+		if (found > (int)s->best) {
+			memcpy(s->page, page, TAGPAGE_SIZE);
+			s->best = found;
+		}
+		if (found == PAGE_GOOD && !all)
+			break;
+	}
+}
+
+static void
+survey_mend(struct volume *v, struct node *node, struct file *file, uint64_t index, const struct survey *s)
+{
+	struct member *m;
+	bool any = false;
+
+	for_each_member(v, m)
+		any = any || s->spoiled[m->index] || (s->best == PAGE_GOOD && s->zeros[m->index]);
+	if (!any || v->no_writes || s->best < PAGE_ZEROS ||
+	    (s->best == PAGE_ZEROS && !data_is_zeros(v, node, file, index)))
+		return;
+	for_each_member(v, m) {
+		if (s->spoiled[m->index] || (s->best == PAGE_GOOD && s->zeros[m->index]))
+			page_mend(v, m, node, file, index, s->page);
+	}
+}
+
 int
 pages_load(void *arg, uint64_t index, uint8_t *page)
 {
 	struct pages_context *c = arg;
-	uint8_t raw[TAGPAGE_SIZE];
-	bool bad[VOLUME_REPLICAS_MAX] = { false }, found = false, have_raw = false;
-	struct member *m;
-	int rc = -EIO;
+	struct survey s;
+
+	survey_take(c->volume, c->node, c->file, index, false, &s);
+	if (s.best == PAGE_NONE)
+		return -EIO;
 
 	/*
-	 * A page that is missing where another has one is worth less than the
-	 * other: zeros pass the check too.
+	 * A page that is damaged on each member is taken even so: a block that
+	 * matches its tag is proved, for a flipped bit makes no other block's
+	 * tag; one that doesn't is refused.
 	 */
-	for_each_member(c->volume, m) {
-		rc = pages_read(c->volume, m, c->node, c->file, index, raw);
-		if (rc == -EBADMSG && !have_raw && !found) {
-			memcpy(page, raw, TAGPAGE_SIZE);
-			have_raw = true;
-		}
-		bad[m->index] = rc != 0;
-		if (rc == 0) {
-			memcpy(page, raw, TAGPAGE_SIZE);
-			found = true;
-			if (!digest_zeros(page, TAGPAGE_SIZE))
-				break;
-			bad[m->index] = true;
-		}
-	}
-	if (!found) {
-		/*
-		 * Each copy is damaged somewhere.  A block that matches its tag is
-		 * proved even so, for a flipped bit makes no other block's tag; one
-		 * that doesn't is refused.
-		 */
-		return have_raw ? 0 : -EIO;
-	}
-	/* A page of zeros that was spoiled is written again when it holds something. */
-	if (digest_zeros(page, TAGPAGE_SIZE))
-		return 0;
-	for_each_member(c->volume, m) {
-		if (bad[m->index] && !c->volume->no_writes)
-			page_mend(c->volume, m, c->node, c->file, index, page);
-	}
+	memcpy(page, s.page, TAGPAGE_SIZE);
+	survey_mend(c->volume, c->node, c->file, index, &s);
 	return 0;
 }
 
 void
 pages_prove(struct volume *v, struct node *node, struct file *file, uint64_t index)
 {
-	uint8_t good[TAGPAGE_SIZE], page[TAGPAGE_SIZE];
-	bool bad[VOLUME_REPLICAS_MAX] = { false }, found = false;
-	struct member *m;
+	struct survey s;
 
-	/* As in pages_load: zeros are worth less than a page that says something. */
-	for_each_member(v, m) {
-		bad[m->index] = pages_read(v, m, node, file, index, page) != 0 || digest_zeros(page, TAGPAGE_SIZE);
-		if (!bad[m->index] && !found) {
-			memcpy(good, page, TAGPAGE_SIZE);
-			found = true;
-		}
-	}
-	for_each_member(v, m) {
-		if (found && bad[m->index] && !v->no_writes)
-			page_mend(v, m, node, file, index, good);
-	}
+	survey_take(v, node, file, index, true, &s);
+	survey_mend(v, node, file, index, &s);
 }
 
 int

@@ -21,8 +21,9 @@ record_read(struct volume *v, struct member *m, struct node *node, uint8_t *data
 	handles_at_done(v, &place);
 	if (len < 0)
 		return len == -ENODATA || len == -ERANGE ? -EBADMSG : (int)len;
-	if ((rc = record_decode(&v->digest, data, (size_t)len, record)) != 0)
-		return rc;
+	/* A version or codec that is not the volume's is damage too: the label has told them. */
+	if (record_decode(&v->digest, data, (size_t)len, record) != 0)
+		return -EBADMSG;
 	if (record->id != node_key(node) || record->generation != node->generation ||
 	    (record->kind == RECORD_DIRECTORY) != S_ISDIR(node->mode))
 		return -EBADMSG;
