@@ -351,7 +351,7 @@ mend(struct world *world, struct inode *inode)
 void
 spoil_mend_all(struct world *world, bool last)
 {
-	bool any = false, deep = last;
+	bool any = false, deep = last, directory = false;
 	struct inode *inode;
 	size_t i;
 
@@ -360,6 +360,7 @@ spoil_mend_all(struct world *world, bool last)
 		if (inode->spoilt < 0 || (inode != world->root && inode->name_count == 0))
 			continue;
 		any = true;
+		directory = directory || S_ISDIR(inode->mode);
 		note(world, inode, "read to be mended");
 		deep = deep || (inode->spoilt_what & (SPOIL_RECORD | SPOIL_TAGS)) != 0;
 		/* It has a name, so it stays though its handles go. */
@@ -368,6 +369,12 @@ spoil_mend_all(struct world *world, bool last)
 	}
 	if (!any)
 		return;
+	/* What is open below a directory keeps it, and what the daemon knows of it, in memory. */
+	if (directory) {
+		for (i = 0; i < world->inode_count; i++)
+			settle(world, world->inodes[i]);
+		inode_close(world, NULL);
+	}
 	if (deep)
 		drop_caches(3);
 	for (i = 0; i < world->inode_count; i++) {
