@@ -198,7 +198,7 @@ START_TEST(random_round_trips)
 	struct record record;
 
 	use(_i);
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < 5000; i++) {
 		random_bytes(&random, tags, sizeof(tags));
 		memset(&record, 0, sizeof(record));
 		record.kind = (enum record_kind)(1 + random_below(&random, 3));
@@ -327,7 +327,7 @@ START_TEST(strict_behind_the_check)
 	int len, bit;
 
 	use(_i);
-	for (int i = 0; i < 30000; i++) {
+	for (int i = 0; i < 8000; i++) {
 		record = i % 3 == 0 ? a_directory() : i % 3 == 1 ? a_large_file() : a_file((uint32_t)i % 5);
 		len = encode(&record, data);
 		for (uint64_t flips = 1 + random_below(&random, 3); flips > 0; flips--) {

@@ -192,7 +192,7 @@ START_TEST(random_round_trips)
 	struct buf_writer w;
 	struct buf_reader r;
 
-	for (int i = 0; i < 100000; i++) {
+	for (int i = 0; i < 20000; i++) {
 		uint64_t a = random_wide(&random), b = random_wide(&random);
 		int64_t c = (int64_t)random_wide(&random);
 
@@ -223,7 +223,7 @@ START_TEST(one_encoding_a_value)
 	size_t used;
 	uint64_t v;
 
-	for (int i = 0; i < 100000; i++) {
+	for (int i = 0; i < 20000; i++) {
 		random_bytes(&random, data, sizeof(data));
 		/* Longer ones than chance would give. */
 		for (size_t at = 0; at < random_below(&random, 11); at++)

@@ -57,13 +57,13 @@ START_TEST(against_an_array)
 	size_t count = 0, i;
 
 	/* Fills in the first half, empties in the second. */
-	for (int round = 0; round < 100000; round++) {
+	for (int round = 0; round < 30000; round++) {
 		i = random_below(&random, MEMBERS);
 		link = hashmap_find(&map, key_of(_i, i));
 		ck_assert_ptr_eq(link, members[i].inside ? &members[i].link : NULL);
 		if (link != NULL)
 			ck_assert_ptr_eq(hashmap_entry(link, struct member, link), &members[i]);
-		if (random_below(&random, 4) < (round < 50000 ? 3 : 1)) {
+		if (random_below(&random, 4) < (round < 15000 ? 3 : 1)) {
 			if (!members[i].inside) {
 				hashmap_insert(&map, &members[i].link, key_of(_i, i));
 				members[i].inside = true;
