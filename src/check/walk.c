@@ -200,8 +200,12 @@ walk_below(struct place *place, const struct entry *entry)
 static bool
 member_fits(const struct names *n, unsigned i)
 {
+	const struct entry *entry;
+
 	for (size_t e = 0; e < n->count; e++) {
-		if (!names_fits(&n->entries[e], i))
+		entry = &n->entries[e];
+		/* A lost record says nothing about the names. */
+		if (!names_fits(entry, i) && !(entry->belongs && entry->seen[i].state == SEEN_UNKNOWN))
 			return false;
 	}
 	return true;

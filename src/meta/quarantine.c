@@ -59,19 +59,6 @@ done:
 }
 
 int
-quarantine_move(struct replica *r, replica_handle dir, const char *name, const char *path, const char *reason)
-{
-	replica_handle place;
-	int rc;
-
-	if ((rc = place_open(r, path, reason, &place)) != 0)
-		return rc;
-	rc = r->ops->rename(r, dir, name, place, "data", 0);
-	r->ops->dir_close(r, place);
-	return rc;
-}
-
-int
 quarantine_copy(struct replica *r, struct replica_at at, const char *path, const char *reason)
 {
 	const struct copy copy = { .src = r, .dst = r, .src_tags = REPLICA_NONE, .dst_tags = REPLICA_NONE };
@@ -90,6 +77,29 @@ quarantine_copy(struct replica *r, struct replica_at at, const char *path, const
 	}
 	if (rc == 0)
 		rc = r->ops->dir_sync(r, place);
+	r->ops->dir_close(r, place);
+	return rc;
+}
+
+int
+quarantine_move(struct replica *r, replica_handle dir, const char *name, const char *path, const char *reason)
+{
+	const struct replica_at at = { dir, name };
+	replica_handle place;
+	struct stat st;
+	int rc;
+
+	if ((rc = r->ops->stat(r, at, &st)) != 0)
+		return rc;
+	if (S_ISREG(st.st_mode) && st.st_nlink > 1) {
+		/* Another name of it stays in use, and must not reach in here. */
+		if ((rc = quarantine_copy(r, at, path, reason)) != 0)
+			return rc;
+		return r->ops->unlink(r, dir, name, false);
+	}
+	if ((rc = place_open(r, path, reason, &place)) != 0)
+		return rc;
+	rc = r->ops->rename(r, dir, name, place, "data", 0);
 	r->ops->dir_close(r, place);
 	return rc;
 }

@@ -13,8 +13,9 @@
  * quarantine_move(r, dir, name, path, reason):
  * Move ${name} in ${dir}, whatever it is, to .mendfs/quarantine/<when>-<n>/data
  * of the same replica, beside a text "origin" that says where it stood
- * (${path}, from the volume's top), when and why it was moved.  On error the
- * name stands where it stood.
+ * (${path}, from the volume's top), when and why it was moved.  A file with
+ * further names is copied, and loses this one.  On error the name stands where
+ * it stood.
  */
 int quarantine_move(struct replica *r, replica_handle dir, const char *name, const char *path, const char *reason);
 
