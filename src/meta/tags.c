@@ -263,36 +263,129 @@ tags_set(struct tags *tags, uint64_t first, uint64_t count, const uint8_t *in)
 	}
 }
 
-int
-tags_clear(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t count, uint64_t page_count)
+uint64_t
+tags_pages(uint64_t count)
 {
+	return count / TAGPAGE_TAGS + (count % TAGPAGE_TAGS != 0);
+}
+
+static void
+array_clear(struct tags *tags, uint64_t first, uint64_t end)
+{
+	if (end > tags->array_count)
+		end = tags->array_count;
+	if (first < end)
+		memset(tags->array + first * DIGEST_SIZE, 0, (end - first) * DIGEST_SIZE);
+}
+
+/* The blocks of one page that lie in [first, end) become zeros. */
+static void
+page_clear(struct page *page, uint64_t first, uint64_t end)
+{
+	uint64_t start = page->by_index.key * TAGPAGE_TAGS, from, to;
+
+	from = start < first ? first - start : 0;
+	to = end - start < TAGPAGE_TAGS ? end - start : TAGPAGE_TAGS;
+	if (digest_zeros(tagpage_tag(page->bytes, (unsigned)from), (to - from) * DIGEST_SIZE))
+		return;
+	memset(tagpage_tag(page->bytes, (unsigned)from), 0, (to - from) * DIGEST_SIZE);
+	page->dirty = true;
+}
+
+int
+tags_fetch(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t count)
+{
+	uint64_t end = first + count, index, at = first / TAGPAGE_TAGS;
 	struct page *page;
-	uint64_t end = count > UINT64_MAX - first ? UINT64_MAX : first + count;
-	uint64_t index, from, to;
+	int rc;
+
+	if (!tags->paged)
+		return 0;
+	while ((rc = source->next(source->arg, at, &index)) == 0 && index < tags_pages(end)) {
+		if ((rc = page_get(tags, source, index, &page)) != 0)
+			return rc;
+		at = index + 1;
+	}
+	return rc;
+}
+
+int
+tags_clear(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t count)
+{
+	uint64_t end = first + count, index;
+	struct list_link *link;
+	struct page *page;
 	int rc;
 
 	if (!tags->paged) {
-		if (end > tags->array_count)
-			end = tags->array_count;
-		if (first < end)
-			memset(tags->array + first * DIGEST_SIZE, 0, (end - first) * DIGEST_SIZE);
+		array_clear(tags, first, end);
 		return 0;
 	}
 
 	/* Load first, so that an error leaves all as it was. */
-	for (index = first / TAGPAGE_TAGS; index < page_count && index * TAGPAGE_TAGS < end; index++) {
-		if ((rc = page_get(tags, source, index, &page)) != 0)
-			return rc;
+	if ((rc = tags_fetch(tags, source, first, count)) != 0)
+		return rc;
+	for (link = tags->ages.next; link != &tags->ages; link = link->next) {
+		page = list_entry(link, struct page, by_age);
+		index = page->by_index.key;
+		if (index >= first / TAGPAGE_TAGS && index < tags_pages(end))
+			page_clear(page, first, end);
 	}
-	for (index = first / TAGPAGE_TAGS; index < page_count && index * TAGPAGE_TAGS < end; index++) {
-		page = page_find(tags, index);
-		assert(page != NULL);
-		from = index * TAGPAGE_TAGS < first ? first % TAGPAGE_TAGS : 0;
-		to = end - index * TAGPAGE_TAGS < TAGPAGE_TAGS ? end - index * TAGPAGE_TAGS : TAGPAGE_TAGS;
-		if (digest_zeros(tagpage_tag(page->bytes, (unsigned)from), (to - from) * DIGEST_SIZE))
-			continue;
-		memset(tagpage_tag(page->bytes, (unsigned)from), 0, (to - from) * DIGEST_SIZE);
-		page->dirty = true;
+	return 0;
+}
+
+/* The checks of all pages from ${first} on, as they are part of the sum, XORed. */
+static int
+pages_sum(struct tags *tags, const struct tags_source *source, uint64_t first, uint8_t *sum)
+{
+	uint8_t bytes[TAGPAGE_SIZE];
+	struct list_link *link;
+	struct page *page;
+	uint64_t index, at = first;
+	int rc;
+
+	memset(sum, 0, DIGEST_SIZE);
+	while ((rc = source->next(source->arg, at, &index)) == 0 && index != UINT64_MAX) {
+		if (page_find(tags, index) == NULL) {
+			if ((rc = source->load(source->arg, index, bytes)) != 0)
+				return rc;
+			digest_xor(sum, tagpage_sum(bytes));
+		}
+		at = index + 1;
+	}
+	for (link = tags->ages.next; rc == 0 && link != &tags->ages; link = link->next) {
+		page = list_entry(link, struct page, by_age);
+		if (page->by_index.key >= first)
+			digest_xor(sum, page->stored);
+	}
+	return rc;
+}
+
+int
+tags_cut(struct tags *tags, const struct tags_source *source, uint64_t count)
+{
+	struct page *page, *last = NULL;
+	uint64_t gone = tags_pages(count);
+	struct list_link *link, *next;
+	uint8_t sum[DIGEST_SIZE];
+	int rc;
+
+	if (!tags->paged) {
+		array_clear(tags, count, UINT64_MAX);
+		return 0;
+	}
+	if ((rc = pages_sum(tags, source, gone, sum)) != 0)
+		return rc;
+	if (count % TAGPAGE_TAGS != 0 && (rc = page_get(tags, source, gone - 1, &last)) != 0)
+		return rc;
+	if (last != NULL)
+		page_clear(last, count, UINT64_MAX);
+	digest_xor(tags->sum, sum);
+	for (link = tags->ages.next; link != &tags->ages; link = next) {
+		next = link->next;
+		page = list_entry(link, struct page, by_age);
+		if (page->by_index.key >= gone)
+			page_free(tags, page);
 	}
 	return 0;
 }

@@ -31,6 +31,8 @@ struct tags_source {
 	 * the tags file has no such page.  An error is passed on.
 	 */
 	int (*load)(void *arg, uint64_t index, uint8_t *page);
+	/* The first page from ${index} on that is not a hole; UINT64_MAX: there is none. */
+	int (*next)(void *arg, uint64_t index, uint64_t *found);
 	void *arg;
 };
 
@@ -61,13 +63,24 @@ int tags_prepare(struct tags *tags, const struct tags_source *source, uint64_t f
 /* tags_set(tags, first, count, in): replace tags that tags_prepare made room for. */
 void tags_set(struct tags *tags, uint64_t first, uint64_t count, const uint8_t *in);
 
+/* tags_fetch(tags, source, first, count): load what pages hold something for these blocks: tags_clear then cannot fail. */
+int tags_fetch(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t count);
+
 /*
  * tags_clear(tags, source, first, count):
- * The blocks become zeros (punched, or cut off).  Whole pages need not be loaded
- * to be cleared unless they hold something.  ${count} may be UINT64_MAX: to the end.
- * ${page_count} is the number of pages the file had at most.
+ * The blocks become zeros (a hole was punched).  Only pages that hold something are loaded.
  */
-int tags_clear(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t count, uint64_t page_count);
+int tags_clear(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t count);
+
+/*
+ * tags_cut(tags, source, count):
+ * The file has ${count} blocks left.  Pages behind are forgotten: the caller
+ * cuts the tags file to tags_pages(count).
+ */
+int tags_cut(struct tags *tags, const struct tags_source *source, uint64_t count);
+
+/* tags_pages(count): the number of pages that ${count} blocks take. */
+uint64_t tags_pages(uint64_t count);
 
 /* tags_page_out(tags): turn an array into pages, whatever its length (its record found no room). */
 int tags_page_out(struct tags *tags);

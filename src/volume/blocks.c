@@ -94,7 +94,7 @@ static int
 tags_copy(struct volume *v, struct node *node, uint64_t first, uint64_t count, uint8_t *out)
 {
 	struct pages_context context = { v, node, node->file };
-	const struct tags_source source = { pages_load, &context };
+	const struct tags_source source = { pages_load, pages_next, &context };
 	int rc;
 
 	pthread_mutex_lock(&node->file->mutex);

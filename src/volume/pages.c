@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "meta/tagfile.h"
 #include "util/log.h"
@@ -163,6 +164,46 @@ pages_prove(struct volume *v, struct node *node, struct file *file, uint64_t ind
 
 	survey_take(v, node, file, index, true, &s);
 	survey_mend(v, node, file, index, &s);
+}
+
+int
+pages_next(void *arg, uint64_t index, uint64_t *found)
+{
+	struct pages_context *c = arg;
+	struct member *m;
+	int64_t at;
+	int rc;
+
+	*found = UINT64_MAX;
+	for_each_member(c->volume, m) {
+		if ((rc = pages_open(m, node_key(c->node), c->file, false)) == -ENOENT)
+			continue;
+		at = rc != 0 ? rc : m->r->ops->seek(m->r, c->file->tags_handle[m->index], index * TAGPAGE_SIZE, SEEK_DATA);
+		if (at == -ENXIO)
+			continue;
+		if (at < 0)
+			return (int)at;
+		if ((uint64_t)at / TAGPAGE_SIZE < *found)
+			*found = (uint64_t)at / TAGPAGE_SIZE;
+	}
+	return 0;
+}
+
+void
+pages_cut(struct volume *v, const struct node *node, struct file *file, uint64_t count)
+{
+	struct member *m;
+	int rc;
+
+	for_each_member(v, m) {
+		/* One that was never written has nothing to be cut. */
+		if (pages_open(m, node_key(node), file, false) == -ENOENT)
+			continue;
+		if ((rc = pages_open(m, node_key(node), file, true)) == 0)
+			rc = m->r->ops->truncate(m->r, file->tags_handle[m->index], count * TAGPAGE_SIZE);
+		members_settle(v, m, rc, "cutting a tags file");
+	}
+	file->tags_written = true;
 }
 
 int

@@ -18,6 +18,12 @@ int pages_write(void *context, uint64_t index, const uint8_t *page);
 int pages_read(struct volume *volume, struct member *m, const struct node *node, struct file *file,
     uint64_t index, uint8_t *page);
 
+/* pages_next(context, index, found): for tags_source, what any member has. */
+int pages_next(void *context, uint64_t index, uint64_t *found);
+
+/* pages_cut(volume, node, file, count): the tags files have ${count} pages left. */
+void pages_cut(struct volume *volume, const struct node *node, struct file *file, uint64_t count);
+
 /* pages_prove(volume, node, file, index): look at a page on all members, and mend. */
 void pages_prove(struct volume *volume, struct node *node, struct file *file, uint64_t index);
 

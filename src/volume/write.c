@@ -22,12 +22,6 @@ blocks_of(uint64_t size)
 	return size / BLOCK + (size % BLOCK != 0);
 }
 
-static uint64_t
-pages_of(uint64_t size)
-{
-	return blocks_of(size) / TAGPAGE_TAGS + 1;
-}
-
 /*
  * The content of block ${index} as it is now, for merging: remembered, or
  * proved on the spot; zeros behind the end of file.
@@ -120,7 +114,7 @@ static int
 tags_make_room(struct volume *v, struct node *node, uint64_t first, uint64_t count)
 {
 	struct pages_context context = { v, node, node->file };
-	const struct tags_source source = { pages_load, &context };
+	const struct tags_source source = { pages_load, pages_next, &context };
 	int rc;
 
 	if ((rc = tags_prepare(node->file->tags, &source, first, count)) == 0 && tags_paged(node->file->tags))
@@ -305,10 +299,10 @@ truncate_undo(void *arg, struct member *m, struct replica_at at)
 
 /* The tags of a file that is cut to ${size}; ${block} is the last one, with zeros behind the end. */
 static int
-tags_cut(struct volume *v, struct node *node, uint64_t size, const uint8_t *block)
+cut_tags(struct volume *v, struct node *node, uint64_t size, const uint8_t *block)
 {
 	struct pages_context context = { v, node, node->file };
-	const struct tags_source source = { pages_load, &context };
+	const struct tags_source source = { pages_load, pages_next, &context };
 	uint8_t tag[DIGEST_SIZE];
 	int rc;
 
@@ -321,8 +315,10 @@ tags_cut(struct volume *v, struct node *node, uint64_t size, const uint8_t *bloc
 		node->paged = false;
 		return 0;
 	}
-	if ((rc = tags_clear(node->file->tags, &source, blocks_of(size), UINT64_MAX, pages_of(node->size))) != 0)
+	if ((rc = tags_cut(node->file->tags, &source, blocks_of(size))) != 0)
 		return rc;
+	if (tags_paged(node->file->tags))
+		pages_cut(v, node, node->file, tags_pages(blocks_of(size)));
 	if (block != NULL) {
 		if ((rc = tags_make_room(v, node, size / BLOCK, 1)) != 0)
 			return rc;
@@ -355,7 +351,7 @@ write_size(struct volume *v, struct node *node, uint64_t size)
 	}
 	if (size < node->size) {
 		node->file->edge_index = UINT64_MAX;
-		rc = tags_cut(v, node, size, block);
+		rc = cut_tags(v, node, size, block);
 		if (rc == 0 && block != NULL)
 			edge_keep(node->file, size / BLOCK, block);
 	}
@@ -412,7 +408,7 @@ static int
 zero_range(struct volume *v, struct node *node, struct fallocate_args *f)
 {
 	struct pages_context context = { v, node, node->file };
-	const struct tags_source source = { pages_load, &context };
+	const struct tags_source source = { pages_load, pages_next, &context };
 	uint64_t end = f->offset + f->len < node->size ? f->offset + f->len : node->size;
 	uint64_t first = f->offset / BLOCK, last = end / BLOCK;
 	bool head = f->offset < end && f->offset % BLOCK != 0;
@@ -426,7 +422,9 @@ zero_range(struct volume *v, struct node *node, struct fallocate_args *f)
 		return rc;
 	if (tail && (rc = edge_zero(v, node, last, 0, end % BLOCK, block + BLOCK)) != 0)
 		return rc;
-	if (f->offset < end && (rc = tags_make_room(v, node, first, blocks_of(end) - first)) != 0)
+	if ((head && (rc = tags_make_room(v, node, first, 1)) != 0) ||
+	    (tail && (rc = tags_make_room(v, node, last, 1)) != 0) ||
+	    (f->offset < end && (rc = tags_fetch(node->file->tags, &source, first, blocks_of(end) - first)) != 0))
 		return rc;
 	if ((rc = change_each(v, node, fallocate_call, fallocate_undo, f, "punching a hole")) != 0 || f->offset >= end)
 		return rc;
@@ -437,7 +435,7 @@ zero_range(struct volume *v, struct node *node, struct fallocate_args *f)
 	if (tail)
 		edge_digest(v, node, last, block + BLOCK);
 	first = blocks_of(f->offset);
-	return first < last ? tags_clear(node->file->tags, &source, first, last - first, pages_of(node->size)) : 0;
+	return first < last ? tags_clear(node->file->tags, &source, first, last - first) : 0;
 }
 
 int
