@@ -71,6 +71,23 @@ accept_file(struct subject *s, unsigned i, uint64_t id)
 	return stamp_file(m->r, m->tags, s->at[i], &s->c->digest, &record, tags);
 }
 
+int
+accept_directory(struct subject *s, uint64_t id)
+{
+	struct record record = { .id = id, .generation = accept_generation(s) };
+	unsigned i = 0;
+	int rc;
+
+	while (i < s->c->count && (!subject_present(s, i) || s->c->members[i].stale))
+		i++;
+	if (i == s->c->count)
+		return -ENOENT;
+	if ((rc = accept_begin(s->c)) != 0)
+		return rc;
+	atomic_store(&s->c->touched, true);
+	return stamp_directory(s->c->members[i].r, s->at[i], &s->c->digest, &record);
+}
+
 #define CHUNK_SIZE ((size_t)1024 * 1024)
 
 /* What one copy's data is: its digest, and whether it is what its own record says. */

@@ -23,6 +23,14 @@ int accept_meta(struct subject *s, unsigned i);
 int accept_file(struct subject *s, unsigned i, uint64_t id);
 
 /*
+ * accept_directory(s, id):
+ * A directory without any valid record, as the lowest member up to date has
+ * it, under ${id}.  Its record says that it is empty: its names are to be
+ * accepted next.
+ */
+int accept_directory(struct subject *s, uint64_t id);
+
+/*
  * accept_choose(s, own, which):
  * Whose copy of a torn file is to be taken?  One whose data matches its own
  * record comes first (${own}: true), the newest of them; else copies that

@@ -8,6 +8,8 @@
 #include "check/corner.h"
 #include "check/links.h"
 #include "check/membership.h"
+#include "check/mendnames.h"
+#include "check/moves.h"
 #include "check/progress.h"
 #include "check/state.h"
 #include "check/walk.h"
@@ -35,6 +37,7 @@ prepare(struct check *c)
 	int rc;
 
 	if ((rc = idset_new(&c->ids)) != 0 || (rc = idset_new(&c->paged)) != 0 ||
+	    (rc = idset_new(&c->twice)) != 0 || (rc = hashmap_init(&c->adopted)) != 0 ||
 	    (rc = links_new(c, &c->links)) != 0 || (rc = progress_new(c, &c->progress)) != 0)
 		return rc;
 	return pool_new(thread_count(c->options), QUEUE_ROOM, &c->pool);
@@ -46,6 +49,10 @@ release(struct check *c)
 	pool_free(c->pool);
 	progress_free(c->progress);
 	links_free(c->links);
+	hashmap_each(&c->adopted, mendnames_forget, NULL);
+	hashmap_free(&c->adopted);
+	moves_free(c->moves);
+	idset_free(c->twice);
 	idset_free(c->paged);
 	idset_free(c->ids);
 	membership_close(c);
@@ -57,7 +64,7 @@ check_all(struct check *c)
 {
 	int rc;
 
-	if ((rc = prepare(c)) != 0) {
+	if ((rc = prepare(c)) != 0 || (rc = moves_collect(c, &c->moves)) != 0) {
 		report_failed(c->report, "%s", strerror(-rc));
 		return;
 	}

@@ -11,6 +11,7 @@ src_check_libfsck_a_SOURCES = \
 	src/check/links.c src/check/links.h \
 	src/check/membership.c src/check/membership.h \
 	src/check/mendnames.c src/check/mendnames.h \
+	src/check/moves.c src/check/moves.h \
 	src/check/names.c src/check/names.h \
 	src/check/pages.c src/check/pages.h \
 	src/check/place.c src/check/place.h \

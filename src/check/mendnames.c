@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check/accept.h"
+#include "check/moves.h"
 #include "check/place.h"
 #include "check/subject.h"
 #include "meta/quarantine.h"
@@ -94,14 +95,68 @@ move_to(struct names *n, unsigned i, struct entry *to)
 	free(detail);
 }
 
+/* Bring a file here from where a cut off renaming left it on member ${i}. */
+static int
+fetch(struct names *n, unsigned i, struct entry *to, const char *from)
+{
+	struct check *c = n->place->c;
+	struct replica *r = c->members[i].r;
+	const char *slash = strrchr(from, '/');
+	char *path = strndup(from, slash != NULL ? (size_t)(slash - from) : 0);
+	struct place *source;
+	int rc;
+
+	if (path == NULL || (rc = place_open(c, path, &source)) != 0) {
+		free(path);
+		return -ENOMEM;
+	}
+	free(path);
+	rc = -ENOENT;
+	if (source->handle[i] != REPLICA_NONE)
+		rc = r->ops->rename(r, source->handle[i], slash != NULL ? slash + 1 : from,
+		    n->place->handle[i], to->name, RENAME_NOREPLACE);
+	if (rc == 0) {
+		atomic_store(&source->touched[i], true);
+		atomic_store(&n->place->touched[i], true);
+		atomic_store(&c->touched, true);
+		to->seen[i].state = SEEN_KNOWN;
+		to->seen[i].nlink = 1;
+		to->seen[i].mode = to->want.type;
+		to->seen[i].id = to->want.id;
+		memcpy(to->seen[i].ident, to->want.ident, DIGEST_SIZE);
+	}
+	place_put(source);
+	return rc;
+}
+
+static void
+fetch_to(struct names *n, unsigned i, struct entry *to)
+{
+	char *detail = NULL;
+	const char *from;
+	int rc;
+
+	if (!to->belongs || to->want.id == 0 || to->seen[i].state != SEEN_ABSENT ||
+	    (from = moves_from(n->place->c->moves, to->want.id, i)) == NULL)
+		return;
+	if (!report_may(n->place->c->report, NAMES_TORN) || (rc = fetch(n, i, to, from)) != 0)
+		return;		/* it is made as any other that is missing */
+	if (asprintf(&detail, "renamed from \"%s\"", from) < 0)
+		detail = NULL;
+	found(n, to->name, NAMES_TORN, (int)i, OUTCOME_MENDED, 0, detail);
+	free(detail);
+}
+
 void
 mendnames_move(struct names *n)
 {
 	if (!n->place->c->repairing)
 		return;
 	for (unsigned i = 0; i < n->place->c->count; i++) {
-		for (size_t e = 0; e < n->count; e++)
+		for (size_t e = 0; e < n->count; e++) {
 			move_to(n, i, &n->entries[e]);
+			fetch_to(n, i, &n->entries[e]);
+		}
 	}
 }
 
@@ -136,11 +191,55 @@ mendnames_remove(struct names *n)
 
 	for (size_t e = 0; e < n->count; e++) {
 		entry = &n->entries[e];
-		for (unsigned i = 0; !entry->belongs && i < n->place->c->count; i++) {
+		for (unsigned i = 0; !entry->belongs && !entry->leaving && i < n->place->c->count; i++) {
 			if (entry->seen[i].state == SEEN_KNOWN || entry->seen[i].state == SEEN_UNKNOWN)
 				remove_from(n, entry, i);
 		}
 	}
+}
+
+struct adopted { struct hashmap_link by_ino; uint64_t id; };
+
+void
+mendnames_forget(struct hashmap_link *link, void *arg)
+{
+	(void)arg;
+	free(hashmap_entry(link, struct adopted, by_ino));
+}
+
+static const struct seen *
+several_names(const struct names *n, const struct entry *entry)
+{
+	for (unsigned i = 0; i < n->place->c->count; i++) {
+		if (entry->seen[i].state == SEEN_UNKNOWN && entry->seen[i].nlink > 1 && S_ISREG(entry->seen[i].mode))
+			return &entry->seen[i];
+	}
+	return NULL;
+}
+
+/* A new id; the same for all names of a file with several. */
+static int
+new_id(struct names *n, const struct entry *entry, uint64_t *id)
+{
+	struct check *c = n->place->c;
+	const struct seen *several = several_names(n, entry);
+	struct hashmap_link *link = several != NULL ? hashmap_find(&c->adopted, several->ino) : NULL;
+	struct adopted *adopted;
+
+	if (link != NULL) {
+		*id = hashmap_entry(link, struct adopted, by_ino)->id;
+		return 0;
+	}
+	*id = atomic_fetch_add(&c->next_id, 1);
+	if (*id >= c->id_limit + IDS_RESERVED)
+		return -ENOSPC;
+	if (several == NULL)
+		return 0;
+	if ((adopted = malloc(sizeof(*adopted))) == NULL)
+		return -ENOMEM;
+	adopted->id = *id;
+	hashmap_insert(&c->adopted, &adopted->by_ino, several->ino);
+	return 0;
 }
 
 /* Ids for what has none, and the sum of all that is wanted.  -ENOENT: something stays unknown. */
@@ -148,6 +247,7 @@ static int
 make_sum(struct names *n)
 {
 	struct entry *entry;
+	int rc;
 
 	memset(n->sum, 0, DIGEST_SIZE);
 	for (size_t e = 0; e < n->count; e++) {
@@ -157,9 +257,8 @@ make_sum(struct names *n)
 		if (!entry->want.known)
 			return -ENOENT;
 		if (entry->want.id == 0 && (S_ISREG(entry->want.type) || S_ISDIR(entry->want.type))) {
-			entry->want.id = atomic_fetch_add(&n->place->c->next_id, 1);
-			if (entry->want.id >= n->place->c->id_limit + IDS_RESERVED)
-				return -ENOSPC;
+			if ((rc = new_id(n, entry, &entry->want.id)) != 0)
+				return rc;
 			names_ident(n, entry, entry->want.ident);
 		}
 		digest_xor(n->sum, entry->want.ident);

@@ -14,6 +14,9 @@
  */
 void mendnames_move(struct names *names);
 
+/* mendnames_forget(link, arg): free a member of c->adopted; for hashmap_each. */
+void mendnames_forget(struct hashmap_link *link, void *arg);
+
 /* mendnames_remove(names): put aside what does not belong. */
 void mendnames_remove(struct names *names);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check/choose.h"
+#include "check/moves.h"
 #include "check/place.h"
 #include "meta/stamp.h"
 
@@ -436,6 +437,53 @@ finish_renames(struct names *n)
 	}
 }
 
+/* Has some member another file under the name?  Then it was no renaming alone. */
+static bool
+contested(const struct names *n, const struct entry *entry)
+{
+	for (unsigned i = 0; i < n->place->c->count; i++) {
+		if (entry->seen[i].state == SEEN_UNKNOWN ||
+		    (entry->seen[i].state == SEEN_KNOWN && entry->seen[i].id != entry->want.id))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What a renaming that was cut off left in two places belongs to one, whatever
+ * the directories' digests say: each may be the old one.
+ */
+static void
+apply_moves(struct names *n)
+{
+	struct entry *entry;
+	char *path;
+
+	for (size_t e = 0; n->place->c->moves != NULL && e < n->count; e++) {
+		entry = &n->entries[e];
+		if ((path = place_join(n->place, entry->name)) == NULL)
+			continue;
+		switch (moves_ask(n->place->c->moves, entry->want.id, path)) {
+		case MOVES_NONE:
+			break;
+		case MOVES_STAYS:
+			n->proved = n->proved && entry->belongs;
+			entry->belongs = true;
+			break;
+		case MOVES_GOES:
+			if (contested(n, entry))
+				break;
+			n->proved = n->proved && !entry->belongs;
+			entry->belongs = false;
+			entry->leaving = true;
+			break;
+		}
+		free(path);
+	}
+	for (size_t e = 0; e < n->count; e++)
+		n->entries[e].want.proved = n->proved;
+}
+
 static void
 sum_up(struct names *n)
 {
@@ -459,6 +507,7 @@ names_judge(struct names *n, const struct record *record, bool dirty)
 		if (!n->proved)
 			want_lowest(n, &n->entries[e]);
 	}
+	apply_moves(n);
 	if (!n->proved && dirty)
 		finish_renames(n);
 	sum_up(n);

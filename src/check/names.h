@@ -34,6 +34,7 @@ struct entry {
 	struct seen *seen;		/* one for each member */
 	struct want want;
 	bool belongs;			/* false: no member is to have it */
+	bool leaving;			/* what stands here belongs elsewhere, and is moved from there */
 };
 
 struct names {

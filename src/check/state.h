@@ -35,6 +35,7 @@
 #include "meta/intent.h"
 #include "meta/judge.h"
 #include "replica/replica.h"
+#include "util/hashmap.h"
 
 #define MEMBERS_MAX LABEL_MEMBERS_MAX
 #define ROOT_ID 1
@@ -43,6 +44,7 @@
 #define IDS_RESERVED (UINT64_C(1) << 20)
 
 struct links;
+struct moves;
 struct progress;
 
 struct member {
@@ -71,6 +73,10 @@ struct check {
 	struct idset *ids;		/* of all files and directories seen */
 	struct idset *paged;		/* of those with a tags file */
 	struct links *links;
+	struct moves *moves;		/* what an unclean stop left in two places; may be NULL */
+	struct idset *twice;		/* ids that more than one file has */
+	bool any_twice, collecting;	/* the second walk, which looks for those only */
+	struct hashmap adopted;		/* files with several names that got an id: by inode number */
 	_Atomic uint64_t next_id;	/* for what is adopted */
 	uint64_t id_limit;		/* no id above was ever given out, as far as known */
 	bool intent_spoiled[MEMBERS_MAX];

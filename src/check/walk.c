@@ -80,6 +80,7 @@ has_several_names(const struct check *c, const struct entry *entry)
 	return false;
 }
 
+/* A second name for an id: of a file, a hard link gone wrong perhaps; its names are sought later. */
 static void
 note_id(struct place *place, const struct entry *entry)
 {
@@ -94,6 +95,12 @@ note_id(struct place *place, const struct entry *entry)
 		no_memory(c);
 	if (rc != 1)
 		return;
+	if (!S_ISDIR(entry->want.type)) {
+		c->any_twice = true;
+		if (idset_add(c->twice, entry->want.id) < 0)
+			no_memory(c);
+		return;
+	}
 	path = place_join(place, entry->name);
 	finding.path = path != NULL ? path : entry->name;
 	report_add(c->report, &finding);
@@ -117,8 +124,11 @@ settle_directory(struct subject *s)
 	if ((newest = subject_newest(s)) < 0) {
 		code = s->dirty ? FILE_TORN : RECORD_UNPROVED;
 		may = s->want->id != 0 && report_may(s->c->report, code);
-		subject_found(s, code, s->c->count == 1 ? 0 : -1, subject_mended(0, may), 0, NULL);
-		return NULL;
+		rc = may ? accept_directory(s, s->want->id) : 0;
+		subject_found(s, code, s->c->count == 1 ? 0 : -1, subject_mended(rc, may), rc, NULL);
+		if (may && rc == 0)
+			subject_load(s);
+		return s->verdict.source < 0 ? NULL : &s->facts[s->verdict.source].record;
 	}
 	code = s->dirty ? FILE_TORN : META_UNPROVED;
 	may = report_may(s->c->report, code);
@@ -127,6 +137,17 @@ settle_directory(struct subject *s)
 	if (may && rc == 0)
 		subject_load(s);
 	newest = s->verdict.source >= 0 ? s->verdict.source : subject_newest(s);
+	return newest < 0 ? NULL : &s->facts[newest].record;
+}
+
+/* Without a look at what is wrong with it. */
+static const struct record *
+load_directory(struct subject *s)
+{
+	int newest;
+
+	subject_load(s);
+	newest = subject_newest(s);
 	return newest < 0 ? NULL : &s->facts[newest].record;
 }
 
@@ -166,12 +187,13 @@ walk_directory(struct subject *s)
 	struct record own;
 	struct place *below;
 
-	report_count(s->c->report, COUNT_DIRECTORIES, 1);
-	if ((record = settle_directory(s)) != NULL) {
+	if (!s->c->collecting)
+		report_count(s->c->report, COUNT_DIRECTORIES, 1);
+	if ((record = s->c->collecting ? load_directory(s) : settle_directory(s)) != NULL) {
 		own = *record;
 		record = &own;
 	}
-	if (s->verdict.source >= 0) {
+	if (s->verdict.source >= 0 && !s->c->collecting) {
 		subject_make(s, (unsigned)s->verdict.source);
 		subject_finish(s, record);
 	}
@@ -205,7 +227,9 @@ member_fits(const struct names *n, unsigned i)
 	for (size_t e = 0; e < n->count; e++) {
 		entry = &n->entries[e];
 		/* A lost record says nothing about the names. */
-		if (!names_fits(entry, i) && !(entry->belongs && entry->seen[i].state == SEEN_UNKNOWN))
+		if (!names_fits(entry, i) &&
+		    !(entry->belongs && entry->seen[i].state == SEEN_UNKNOWN &&
+		    (entry->seen[i].mode & S_IFMT) == entry->want.type))
 			return false;
 	}
 	return true;
@@ -288,6 +312,25 @@ check_entries(struct names *n)
 	}
 }
 
+/* The second walk: names of files whose id more than one inode has. */
+static void
+collect_entries(struct names *n)
+{
+	struct check *c = n->place->c;
+	struct entry *entry;
+
+	for (size_t e = 0; e < n->count && !check_stopped(c); e++) {
+		entry = &n->entries[e];
+		if (!entry->belongs || !entry->want.known)
+			continue;
+		if (S_ISDIR(entry->want.type))
+			walk_below(n->place, entry);
+		else if (entry->want.id != 0 && !has_several_names(c, entry) && idset_has(c->twice, entry->want.id) &&
+		    links_add(c->links, n->place, entry) != 0)
+			no_memory(c);
+	}
+}
+
 static void
 walk_place(struct place *place, struct subject *dir, const struct record *record)
 {
@@ -299,6 +342,11 @@ walk_place(struct place *place, struct subject *dir, const struct record *record
 		return;
 	}
 	names_judge(&names, record, dir->dirty);
+	if (place->c->collecting) {
+		collect_entries(&names);
+		names_free(&names);
+		return;
+	}
 	if (!names.proved)
 		mendnames_accept(&names, dir, record);
 	else if (record != NULL)
@@ -311,8 +359,8 @@ walk_place(struct place *place, struct subject *dir, const struct record *record
 	names_free(&names);
 }
 
-void
-walk_tree(struct check *c)
+static void
+walk_once(struct check *c)
 {
 	const struct want want = { .known = true, .proved = true, .type = S_IFDIR, .id = ROOT_ID };
 	struct subject *s = NULL;
@@ -337,4 +385,15 @@ walk_tree(struct check *c)
 	pool_drain(c->pool);
 	subject_free(s);
 	place_put(top);
+}
+
+void
+walk_tree(struct check *c)
+{
+	walk_once(c);
+	if (!c->any_twice || check_stopped(c))
+		return;
+	c->collecting = true;
+	walk_once(c);
+	c->collecting = false;
 }
