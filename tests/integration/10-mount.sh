@@ -21,8 +21,8 @@ populate() {
 	head -c 4096 /dev/zero | tr '\0' b >one-block
 	head -c 4097 /dev/zero | tr '\0' c >over-a-block
 	seq 200000 >large
-	truncate -s 5G sparse
-	echo x | dd of=sparse bs=1 seek=3G conv=notrunc status=none
+	truncate -s 30M sparse
+	echo x | dd of=sparse bs=1 seek=20M conv=notrunc status=none
 	echo raw >$'bytes \xff\xfe\n\\ and a newline'
 	echo dash >./-dash
 	echo long >"$(printf 'n%.0s' {1..255})"
@@ -72,6 +72,16 @@ remount
 "$TREESUM" -i "$MNT" >"$T/after" || fail "cannot list the mount"
 diff "$T/before" "$T/after" >&2 || fail "the tree is another after a remount"
 [ "$(du -k "$MNT/sparse" | cut -f1)" -lt 64 ] || fail "the sparse file is not sparse any more"
+
+# Offsets beyond 32 bits.
+truncate -s 9T "$MNT/huge" && echo far | dd of="$MNT/huge" bs=1 seek=8T conv=notrunc status=none || fail "a huge file"
+remount
+same "size of a huge file" $((9 << 40)) "$(stat -c %s "$MNT/huge")"
+same "content of a huge file" far "$(dd if="$MNT/huge" bs=1 skip=8T count=3 status=none)"
+[ "$(du -k "$MNT/huge" | cut -f1)" -lt 64 ] || fail "the huge file is not sparse any more"
+rm "$MNT/huge"
+touch -d '2021-03-04 05:06:07.123456789' "$MNT"
+
 same "hard links after a remount" 3 "$(stat -c %h "$MNT/dir/sub/second-name")"
 echo changed >"$MNT/third-name"
 same "one inode whatever the name" changed "$(cat "$MNT/dir/file")"
@@ -103,6 +113,7 @@ umount "$MNT"
 # Unmounted and mounted at once: the one that ends must not be in the way.
 mendfs "${REPLICAS[@]}" "$MNT" >"$T/bg.out" 2>&1 || fail "mount right after umount: $(cat "$T/bg.out")"
 rm "$MNT/late"
+touch -d '2021-03-04 05:06:07.123456789' "$MNT"
 umount "$MNT"
 must_fail mendfs "$T/nowhere" "${REPLICAS[@]}" "$MNT"
 mountpoint -q "$MNT" && fail "mounted in spite of a missing replica"

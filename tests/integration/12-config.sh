@@ -12,6 +12,10 @@ conf=/etc/mendfs/$conf_name.conf
 UNDO+=("rm -f $conf")
 MOUNTS+=("$MNT")
 ln -s "$BUILD/mendfs" "$T/mount.mendfs"
+# mount(8) takes PATH away from its helper, so it finds the program where sh does.
+if [ ! -e /usr/local/bin/mendfs ] && [ ! -L /usr/local/bin/mendfs ]; then
+	ln -s "$BUILD/mendfs" /usr/local/bin/mendfs && UNDO+=("rm -f /usr/local/bin/mendfs")
+fi
 
 # settled: the daemon in the background has let go of the replicas.
 settled() {
@@ -93,12 +97,18 @@ grep -q "$conf" "$T/must_fail.out" || fail "the missing file is not named: $(cat
 head -c 32 /dev/urandom >"$T/key"
 chmod 600 "$T/key"
 codec_of() {	# codec_of WORDS...: mendfs's; the codec that was chosen
+	local pid i
 	rm -rf "$T/p0" "$T/p1"
 	mkdir "$T/p0" "$T/p1"
 	printf '%s\n' "replica = $T/p0" "replica = $T/p1" "mountpoint = $MNT" "key-file = $T/key" >"$conf"
 	[ -z "$in_file" ] || echo "codec = $in_file" >>"$conf"
-	mendfs "$@" "$conf_name" >"$T/out" 2>&1 || fail "mendfs $*: $(cat "$T/out")"
-	umount "$MNT"
+	mendfs -f "$@" "$conf_name" >"$T/out" 2>&1 &
+	pid=$!
+	for ((i = 0; i < 200; i++)); do
+		mountpoint -q "$MNT" && break
+		sleep 0.05
+	done
+	umount "$MNT" && wait $pid || fail "mendfs $*: $(cat "$T/out")"
 	sed -n 's/^codec = //p' "$T/p0/.mendfs/label"
 }
 in_file=

@@ -10,6 +10,7 @@ mkdir "$T/outside"
 echo canary >"$T/outside/inner"
 kinds="symlink device fifo socket directory hardlink"
 for k in $kinds; do echo "content $k" >"$MNT/$k"; done
+echo other >"$MNT/other"
 mkdir "$MNT/dir"
 echo inner >"$MNT/dir/inner"
 mount_down
@@ -24,7 +25,7 @@ swap() {	# swap KIND PATH: put something of KIND where the file was
 	fifo) mkfifo "$2" ;;
 	socket) "$SOCKET" "$2" ;;
 	directory) mkdir "$2" ;;
-	hardlink) ln "$T/canary" "$2" ;;
+	hardlink) ln "$(dirname "$2")/other" "$2" ;;	# another file of the volume
 	esac
 }
 SOCKET=$(helper tests/integration/mksock) || fail "cannot build mksock"
@@ -36,6 +37,8 @@ look() {	# look WHEN
 		read_all "$MNT/$k" || fail "$1: read of $k failed"
 		same "$1: $k" "content $k" "$(timeout 20 cat "$MNT/$k")"
 	done
+	uncached "$MNT/other"
+	same "$1: other" other "$(cat "$MNT/other")"
 	same "$1: dir/inner" inner "$(cat "$MNT/dir/inner")"
 	same "$1: canary" canary "$(cat "$T/canary")"
 	same "$1: outer directory" canary "$(cat "$T/outside/inner")"

@@ -77,12 +77,9 @@ for ((round = 1; round <= ${rounds:-5}; round++)); do
 		CHILDREN+=($!)
 	done
 	sleep "1.$((RANDOM % 10))"
-	kill -KILL "$DAEMON"
+	mount_crash
 	for w in "${CHILDREN[@]}"; do wait "$w"; done
 	CHILDREN=()
-	wait "$DAEMON" 2>/dev/null
-	DAEMON=
-	umount -l "$MNT"
 	if ((round % 2 == 0)); then
 		# What fsck says of an unclean volume, it must have mended.
 		fsck.mendfs -p "${REPLICAS[@]}" >"$T/fsck.out" 2>&1

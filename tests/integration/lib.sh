@@ -31,11 +31,12 @@ note() { echo "$NAME: $*" >&2; }
 skip() { note "skipped: $*"; exit 77; }
 
 fail() {
-	note "FAILED: $*"
 	if [ -n "$LOG" ] && [ -s "$LOG" ]; then
-		echo "--- last lines of the daemon's log" >&2
+		echo "--- the daemon's log, its last lines" >&2
 		tail -n 15 "$LOG" >&2
+		echo "---" >&2
 	fi
+	note "FAILED: $*"
 	exit 1
 }
 
@@ -68,7 +69,8 @@ cleanup() {
 		[ -n "$FLIPPER" ] && end_process "$FLIPPER" KILL
 	} 2>/dev/null
 	if [ -n "$DAEMON" ] && alive "$DAEMON"; then
-		umount "$MNT" 2>/dev/null || end_process "$DAEMON"
+		umount "$MNT" 2>/dev/null
+		end_process "$DAEMON"
 	fi
 	for ((i = ${#MOUNTS[@]} - 1; i >= 0; i--)); do
 		mountpoint -q "${MOUNTS[i]}" || continue
@@ -207,8 +209,7 @@ remount() { mount_down; mount_up "$@"; }
 
 # mount_crash: SIGKILL the daemon, take the dead mount away.
 mount_crash() {
-	kill -KILL "$DAEMON"
-	wait "$DAEMON" 2>/dev/null
+	{ kill -KILL "$DAEMON" && wait "$DAEMON"; } 2>/dev/null
 	DAEMON=
 	umount -l "$MNT" || fail "umount -l $MNT"
 }
@@ -327,13 +328,20 @@ uncached() {
 	for f; do dd if="$f" iflag=nocache count=0 status=none; done
 }
 
-# read_all FILE: its bytes, past the kernel's cache, N times so that each replica's turn comes.
+# read_all FILE: its bytes, past the kernel's cache, so often that each replica's
+# turn comes for each block.  With read=round-robin whose turn it is for a block
+# depends on how many requests came before; so it is left to chance, and the
+# chance that a block is missed on one replica is below one in ten millions.
 read_all() {
-	local i
-	for ((i = 0; i < 2 * ${#REPLICAS[@]}; i++)); do
-		uncached "$1"
-		cat "$1" >/dev/null || return 1
+	local n=${#REPLICAS[@]} i
+	for ((i = 0; i < (n == 1 ? 1 : 16 * n - 8); i++)); do
+		dd if="$1" of=/dev/null bs=64k iflag=direct status=none || return 1
+		if ((RANDOM % n)); then
+			dd if="$1" of=/dev/null bs=4096 count=$((RANDOM % n)) iflag=direct status=none || return 1
+		fi
 	done
+	uncached "$1"
+	cat "$1" >/dev/null
 }
 
 flip_start() {	# flip_start [flip options]: spoil one replica at a time from now on

@@ -33,7 +33,8 @@ static struct options {
 	bool inode;
 	bool no_mtime;
 	bool no_size;	/* names and types, not what the files hold */
-	const char *exclude;	/* a name to leave out wherever it stands */
+	const char *exclude[8];	/* names to leave out wherever they stand */
+	unsigned exclude_count;
 } opt;
 
 /* The first name of each inode that has several, in order of the listing. */
@@ -128,6 +129,9 @@ wanted_xattr(const char *name)
 		return true;
 	if (strncmp(name, "system.", 7) == 0)
 		return strncmp(name, "system.posix_acl_", 17) == 0;
+	/* XFS shows how it keeps the ACLs; they are listed as such. */
+	if (strncmp(name, "trusted.SGI_ACL_", 16) == 0)
+		return false;
 	return strcmp(name, "user.mendfs") != 0 && strcmp(name, "security.selinux") != 0;
 }
 
@@ -283,6 +287,18 @@ visit(int dir, const char *name, const char *path)
 	close(sub);
 }
 
+static bool
+excluded(const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < opt.exclude_count; i++) {
+		if (strcmp(name, opt.exclude[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static size_t
 read_names(int dir, const char *path, bool top, char ***namesp)
 {
@@ -298,7 +314,7 @@ read_names(int dir, const char *path, bool top, char ***namesp)
 			continue;
 		if (top && !opt.all && strcmp(e->d_name, ".mendfs") == 0)
 			continue;
-		if (opt.exclude != NULL && strcmp(e->d_name, opt.exclude) == 0)
+		if (excluded(e->d_name))
 			continue;
 		if (count == room) {
 			room = room == 0 ? 64 : room * 2;
@@ -348,7 +364,10 @@ main(int argc, char *argv[])
 		case 'i': opt.inode = true; break;
 		case 'm': opt.no_mtime = true; break;
 		case 'n': opt.no_size = opt.no_mtime = true; break;
-		case 'x': opt.exclude = optarg; break;
+		case 'x':
+			if (opt.exclude_count < 8)
+				opt.exclude[opt.exclude_count++] = optarg;
+			break;
 		default: optind = argc + 1; break;
 		}
 	}
