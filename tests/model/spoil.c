@@ -20,6 +20,7 @@
 #define RECORD "user.mendfs"
 #define RECORD_BYTES_MAX 8192
 #define TAG_PAGE 4096
+#define TAG_PAGE_BLOCKS 255
 #define MEND_TRIES 60
 
 void
@@ -165,6 +166,9 @@ spoil_tags(struct world *world, struct inode *inode)
 		return false;
 	}
 	offset = bits % (uint64_t)st.st_size;
+	/* Of a sparse file, the tags of what will be read again. */
+	if (inode->limit > LIMIT_LARGE && inode->data.size > 0)
+		offset = pick_target(world, inode) / (4096 * TAG_PAGE_BLOCKS) * TAG_PAGE + bits % TAG_PAGE;
 	note(world, inode, "  SPOILT tags on replica %d: byte %" PRIu64 ", page %" PRIu64, world->spoiling, offset,
 	    offset / TAG_PAGE);
 	if (pread(fd, &byte, 1, (off_t)offset) != 1)
@@ -240,6 +244,9 @@ read_wholly(struct world *world, struct inode *inode, bool direct)
 	inode_full_path(world, inode, path);
 	fd = open(path, O_RDONLY | O_CLOEXEC | (direct ? O_DIRECT : 0));
 	expect(world, inode, "open of a damaged file", fd, 0);
+	/* Replicas that are read in turn must not come round in step with our requests. */
+	if (next_size(&read_state) / 4096 % 2 == 1)
+		read_span(world, inode, fd, 0, size < 4096 ? size : 4096, &read_state);
 	if (inode->limit <= LIMIT_LARGE) {
 		read_span(world, inode, fd, 0, size, &read_state);
 	} else {
@@ -283,17 +290,19 @@ static bool
 tags_same(struct world *world, struct inode *inode, char *difference, size_t size)
 {
 	char path[PATH_BYTES_MAX];
+	uint64_t pages = (inode->data.size + 4096 * TAG_PAGE_BLOCKS - 1) / (4096 * TAG_PAGE_BLOCKS);
+	size_t room = pages * TAG_PAGE < SCRATCH ? (size_t)(pages * TAG_PAGE) : SCRATCH;
 	ssize_t len = 0, first_len = 0;
 	unsigned i;
 	int fd;
 
-	/* The first MiB of them will do: tags of 256 MiB. */
+	/* What lies behind the last block's page counts for nothing; the first MiB will do: tags of 256 MiB. */
 	for (i = 0; i < world->options->replica_count; i++) {
 		uint8_t *buffer = i == 0 ? world->scratch : world->scratch2;
 
 		tags_path(world, i, inode, path);
 		fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-		len = fd >= 0 ? pread(fd, buffer, SCRATCH, 0) : -1;
+		len = fd >= 0 ? pread(fd, buffer, room, 0) : -1;
 		if (fd >= 0)
 			close(fd);
 		if (i == 0)
