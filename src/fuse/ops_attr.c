@@ -154,7 +154,8 @@ ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 		(void)fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	reply_xattr(req, list, xattrs_list(front->volume, inodes_node(front, ino), list, size), size);
+	reply_xattr(req, list, xattrs_list(front->volume, inodes_node(front, ino), list, size,
+	    fuse_req_ctx(req)->uid == 0), size);
 	free(list);
 }
 

@@ -94,6 +94,20 @@ dir_open_dir(struct replica *r, replica_handle dir, const char *name, replica_ha
 	return 0;
 }
 
+static int
+dir_pin(struct replica *r, replica_handle dir, const char *name, replica_handle *handle)
+{
+	struct dir_replica *d = dir_replica_self(r);
+	int fd;
+
+	if (!replica_name_valid(name))
+		return -EINVAL;
+	if ((fd = openat(dir_replica_fd(d, dir), name, O_PATH | O_NOFOLLOW | O_CLOEXEC)) < 0)
+		return dir_replica_error();
+	*handle = fd | HANDLE_PATH;
+	return 0;
+}
+
 static void
 dir_close_dir(struct replica *r, replica_handle dir)
 {
@@ -237,6 +251,7 @@ static const struct replica_ops dir_ops = {
 	.statfs = dir_statfs,
 	.sync = dir_sync,
 	.dir_open = dir_open_dir,
+	.pin = dir_pin,
 	.dir_close = dir_close_dir,
 	.dir_sync = dir_sync_dir,
 	.list = dir_list,

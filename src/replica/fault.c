@@ -406,6 +406,24 @@ fault_dir_open(struct replica *r, replica_handle dir, const char *name, replica_
 }
 
 static int
+fault_pin(struct replica *r, replica_handle dir, const char *name, replica_handle *handle)
+{
+	struct fault *f = self(r);
+	const struct verdict verdict = judge(f, FAULT_PIN);
+	replica_handle got = REPLICA_NONE;
+	int rc;
+
+	if (verdict.before != 0)
+		return verdict.before;
+	rc = f->inner->ops->pin(f->inner, dir, name, &got);
+	if (rc == 0 && verdict.after != 0)
+		f->inner->ops->dir_close(f->inner, got);
+	else if (rc == 0)
+		*handle = got;
+	return verdict.after != 0 ? verdict.after : rc;
+}
+
+static int
 fault_create(struct replica *r, replica_handle dir, const char *name,
     const struct replica_new *new, replica_handle *handle)
 {
@@ -502,6 +520,7 @@ static const struct replica_ops fault_ops = {
 	.statfs = fault_statfs,
 	.sync = fault_sync,
 	.dir_open = fault_dir_open,
+	.pin = fault_pin,
 	.dir_close = fault_dir_close,
 	.dir_sync = fault_dir_sync,
 	.list = fault_list,
@@ -609,6 +628,7 @@ fault_op_name(enum fault_op op)
 {
 	static const char *const names[FAULT_OP_COUNT] = {
 		[FAULT_STATFS] = "statfs", [FAULT_SYNC] = "sync", [FAULT_DIR_OPEN] = "dir_open",
+		[FAULT_PIN] = "pin",
 		[FAULT_DIR_SYNC] = "dir_sync", [FAULT_LIST] = "list", [FAULT_LOAD] = "load",
 		[FAULT_STAT] = "stat", [FAULT_STORE] = "store", [FAULT_CREATE] = "create",
 		[FAULT_TMPFILE] = "tmpfile", [FAULT_LINK] = "link", [FAULT_UNLINK] = "unlink",

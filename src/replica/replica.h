@@ -87,6 +87,11 @@ struct replica_ops {
 	 */
 	int (*dir_open)(struct replica *r, replica_handle dir, const char *name, replica_handle *handle);
 	void (*dir_close)(struct replica *r, replica_handle dir);
+	/*
+	 * Get a handle that keeps an inode of any type within reach (as at.handle)
+	 * when its name goes.  Not for I/O.  Close with dir_close.
+	 */
+	int (*pin)(struct replica *r, replica_handle dir, const char *name, replica_handle *handle);
 	/* Make the names in ${dir}, its attributes and its record durable. */
 	int (*dir_sync)(struct replica *r, replica_handle dir);
 	/* Call ${call} for each entry; the top directory's REPLICA_META included. */

@@ -12,7 +12,7 @@
 #include "volume/records.h"
 #include "volume/store.h"
 
-struct entry { char *name; mode_t type; ino_t ino; };
+struct entry { char *name; uint64_t cookie; mode_t type; ino_t ino; };
 
 struct names { struct entry *entries; size_t count, room; };
 
@@ -32,6 +32,25 @@ names_free(struct names *names)
 		free(names->entries[i].name);
 	free(names->entries);
 	memset(names, 0, sizeof(*names));
+}
+
+/* Cookies of "." and "..", and the first that a name may have. */
+enum { COOKIE_DOT = 1, COOKIE_DOT_DOT, COOKIE_NAMES };
+
+/*
+ * Where a name stands in a listing.  It depends on nothing but the name: the
+ * kernel goes on with an offset from a listing that it cached long ago, or
+ * that was taken before names were removed, and must miss none.  FNV-1a.
+ */
+static uint64_t
+name_cookie(const char *name)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *name != '\0'; name++)
+		hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
+	hash = (hash ^ hash >> 32) & INT64_MAX;
+	return hash < COOKIE_NAMES ? COOKIE_NAMES : hash;
 }
 
 struct collect { struct names *names; bool top; };
@@ -56,6 +75,7 @@ collect_call(void *arg, const char *name, unsigned char d_type, ino_t ino)
 	grown = &names->entries[names->count];
 	if ((grown->name = strdup(name)) == NULL)
 		return -ENOMEM;
+	grown->cookie = name_cookie(name);
 	grown->type = DTTOIF(d_type);
 	grown->ino = ino;
 	names->count++;
@@ -63,9 +83,11 @@ collect_call(void *arg, const char *name, unsigned char d_type, ino_t ino)
 }
 
 static int
-entry_order(const void *a, const void *b)
+entry_order(const void *left, const void *right)
 {
-	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+	const struct entry *a = left, *b = right;
+
+	return a->cookie != b->cookie ? (a->cookie < b->cookie ? -1 : 1) : strcmp(a->name, b->name);
 }
 
 /* One member's names, sorted. Tree lock. */
@@ -105,7 +127,7 @@ names_compare(struct volume *v, struct node *dir, const struct names *a, const s
 	int order;
 
 	while (i < a->count || j < b->count) {
-		order = i == a->count ? 1 : j == b->count ? -1 : strcmp(a->entries[i].name, b->entries[j].name);
+		order = i == a->count ? 1 : j == b->count ? -1 : entry_order(&a->entries[i], &b->entries[j]);
 		if (order != 0 || types_differ(&a->entries[i], &b->entries[j])) {
 			load_mend(v, dir, order <= 0 ? a->entries[i].name : b->entries[j].name);
 			count++;
@@ -152,6 +174,18 @@ record_look(struct volume *v, struct node *node)
 	pthread_rwlock_unlock(&node->lock);
 }
 
+/* Names that share a cookie get one each. */
+static void
+cookies_part(struct names *names)
+{
+	size_t i;
+
+	for (i = 1; i < names->count; i++) {
+		if (names->entries[i].cookie <= names->entries[i - 1].cookie)
+			names->entries[i].cookie = names->entries[i - 1].cookie + 1;
+	}
+}
+
 static int
 snapshot(struct volume *v, struct dir *dir)
 {
@@ -167,6 +201,7 @@ snapshot(struct volume *v, struct dir *dir)
 		rc = snapshot_once(v, dir, &differences);
 	}
 	pthread_rwlock_unlock(&v->tree);
+	cookies_part(&dir->names);
 	return rc;
 }
 
@@ -231,25 +266,41 @@ parent_id(struct volume *v, const struct node *node)
 	return node == v->root || node->links == NULL ? VOLUME_ROOT_ID : node_key(node->links->dir);
 }
 
+/* The first entry behind ${offset}, or NULL. */
+static const struct entry *
+entry_behind(const struct names *names, uint64_t offset)
+{
+	size_t low = 0, high = names->count, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (names->entries[middle].cookie <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < names->count ? &names->entries[low] : NULL;
+}
+
 int
 dir_read(struct volume *v, struct dir *dir, uint64_t offset, struct dir_entry *entry)
 {
-	const struct entry *e;
+	const struct entry *e = NULL;
 	int rc;
 
 	if (offset == 0 && dir->used && (rc = snapshot(v, dir)) != 0)
 		return rc;
 	dir->used = true;
-	if (offset >= dir->names.count + 2)
+	if (offset >= COOKIE_DOT_DOT && (e = entry_behind(&dir->names, offset)) == NULL)
 		return 0;
-	entry->next = offset + 1;
 	pthread_rwlock_rdlock(&v->tree);
-	if (offset < 2) {
-		entry->name = offset == 0 ? "." : "..";
+	if (e == NULL) {
+		entry->name = offset < COOKIE_DOT ? "." : "..";
+		entry->next = offset < COOKIE_DOT ? COOKIE_DOT : COOKIE_DOT_DOT;
 		entry->type = S_IFDIR;
-		entry->id = offset == 0 ? node_key(dir->node) : parent_id(v, dir->node);
+		entry->id = offset < COOKIE_DOT ? node_key(dir->node) : parent_id(v, dir->node);
 	} else {
-		e = &dir->names.entries[offset - 2];
+		entry->next = e->cookie;
 		entry->name = e->name;
 		entry->type = type_of(v, dir, e);
 		entry->id = load_entry_id(v, dir->node, e->name, entry->type, dir->m, e->ino);

@@ -26,8 +26,8 @@ bool dir_cacheable(struct node *node);
 void dir_close(struct volume *volume, struct dir *dir);
 /*
  * dir_read(volume, dir, offset, entry):
- * The entry at ${offset} (0: the first), "." and ".." included.  1, or 0 at
- * the end.  Offset 0 takes a new snapshot if one was read before (rewinddir).
+ * The entry behind ${offset} (0: the first), "." and ".." included.  1, or 0 at
+ * the end.  Offsets depend on the names alone, and so are good for any listing.  Offset 0 takes a new snapshot if one was read before (rewinddir).
  * Names made or removed since may or may not show; others show exactly once.
  */
 int dir_read(struct volume *volume, struct dir *dir, uint64_t offset, struct dir_entry *entry);

@@ -85,7 +85,7 @@ files_detach(struct volume *v, struct node *node)
 {
 	files_unload(v, node->file);
 	node->file = NULL;
-	if (node->nlink == 0 && node->paged)
+	if (node->nlink == 0 && node->paged && node->pins == NULL)
 		pages_remove(v, node_key(node));
 }
 

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "volume/handles.h"
@@ -146,12 +147,40 @@ handles_at(struct volume *v, struct member *m, struct node *node, struct handles
 		place->at.handle = node->file->handle[m->index];
 		return 0;
 	}
-	if ((link = some_link(v, node)) == NULL)
-		return -ESTALE;
+	if ((link = some_link(v, node)) == NULL) {
+		if (node->pins == NULL || node->pins[m->index] == REPLICA_NONE)
+			return -ESTALE;
+		place->at.handle = node->pins[m->index];
+		return 0;
+	}
 	if ((rc = handles_dir(v, m, link->dir, &place->at.handle)) != 0)
 		return rc;
 	place->at.name = link->name;
 	place->pinned = link->dir;
+	return 0;
+}
+
+int
+handles_pin(struct volume *v, struct node *node, struct node *dir, const char *name)
+{
+	replica_handle handle;
+	struct member *m;
+	unsigned i;
+
+	if (node->pins != NULL)
+		return 0;
+	if ((node->pins = malloc(VOLUME_REPLICAS_MAX * sizeof(*node->pins))) == NULL)
+		return -ENOMEM;
+	for (i = 0; i < VOLUME_REPLICAS_MAX; i++)
+		node->pins[i] = REPLICA_NONE;
+	for_each_member(v, m) {
+		/* Where it cannot be pinned it cannot be opened: no reason to refuse the change of names. */
+		if (handles_dir(v, m, dir, &handle) != 0)
+			continue;
+		if (m->r->ops->pin(m->r, handle, name, &node->pins[m->index]) != 0)
+			node->pins[m->index] = REPLICA_NONE;
+		handles_done(v, dir);
+	}
 	return 0;
 }
 

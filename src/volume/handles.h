@@ -28,6 +28,12 @@ struct handles_place { struct replica_at at; struct node *pinned; };
  * may be open.  -ESTALE: neither is there.
  */
 int handles_at(struct volume *volume, struct member *member, struct node *node, struct handles_place *place);
+/*
+ * handles_pin(volume, node, dir, name):
+ * ${name} is about to be taken by another file, while somebody may be just
+ * opening this one: keep a way to it until the node is freed.
+ */
+int handles_pin(struct volume *volume, struct node *node, struct node *dir, const char *name);
 void handles_at_done(struct volume *volume, struct handles_place *place);
 
 #endif

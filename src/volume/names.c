@@ -80,7 +80,7 @@ node_unlinked(struct volume *v, struct node *node)
 	change_times(node, false);
 	if (!gone)
 		store_later(v, node);
-	else if (node->file == NULL && node->paged)
+	else if (node->file == NULL && node->paged && node->pins == NULL)
 		pages_remove(v, node_key(node));
 	pthread_rwlock_unlock(&node->lock);
 	if (gone)
@@ -495,6 +495,10 @@ rename_locked(struct volume *v, struct namesop *op)
 	if ((rc = rename_mark(v, op, from, to)) != 0)
 		goto done;
 	if (to != NULL && !(op->flags & RENAME_EXCHANGE) && (rc = keep_reachable(v, to)) != 0)
+		goto done;
+	/* Whoever looked the name up just now may open what stood there: rename(2) leaves no gap. */
+	if (to != NULL && !(op->flags & RENAME_EXCHANGE) && S_ISREG(to->mode) && to->nlink == 1 &&
+	    (rc = handles_pin(v, to, op->new_dir, op->new_name)) != 0)
 		goto done;
 	if ((rc = namesop_rename(v, op)) == 0)
 		rc = rename_nodes(v, op, from, to);

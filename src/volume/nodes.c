@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "volume/nodes.h"
+#include "volume/pages.h"
 
 uint64_t
 node_id(const struct node *node)
@@ -108,6 +109,24 @@ directory_close(struct volume *v, struct node *node)
 	}
 }
 
+/* A replaced file is forgotten: its tags, kept for whoever was opening it, go as well. */
+static void
+pins_close(struct volume *v, struct node *node)
+{
+	unsigned i;
+
+	if (node->pins == NULL)
+		return;
+	for (i = 0; i < v->member_count; i++) {
+		if (node->pins[i] != REPLICA_NONE)
+			v->members[i].r->ops->dir_close(v->members[i].r, node->pins[i]);
+	}
+	if (node->nlink == 0 && node->paged)
+		pages_remove(v, node_key(node));
+	free(node->pins);
+	node->pins = NULL;
+}
+
 /*
  * Drop references until none falls to zero.  Freeing a node gives back those
  * that its links held on directories: a loop, for a tree may be deep.
@@ -141,6 +160,7 @@ nodes_put_many(struct volume *v, struct node *node, uint64_t count)
 			}
 			if (dead->directory != NULL)
 				directory_close(v, dead);
+			pins_close(v, dead);
 			node_free(dead);
 		}
 		if ((link = links) == NULL)
@@ -208,6 +228,7 @@ nodes_free_all(struct volume *v)
 		hashmap_remove(&v->by_id, &node->by_id);
 		if (node->directory != NULL)
 			directory_close(v, node);
+		pins_close(v, node);
 		node_free(node);
 	}
 	v->root = NULL;

@@ -180,6 +180,7 @@ struct node {
 	uint8_t names[DIGEST_SIZE];	/* a directory's names digest; tree lock */
 	struct directory *directory;
 	struct file *file;		/* NULL: not open */
+	replica_handle *pins;		/* a file's that was replaced: the way to it; NULL: none */
 	char *target;			/* a symbolic link's; never changes */
 };
 

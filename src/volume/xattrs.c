@@ -58,14 +58,14 @@ xattrs_get(struct volume *v, struct node *node, const char *name, void *value, s
 
 /* Take the names that are not shown out of a list; its new length. */
 static ssize_t
-list_filter(char *list, ssize_t len)
+list_filter(char *list, ssize_t len, bool privileged)
 {
 	char *from = list, *to = list;
 	size_t one;
 
 	while (from < list + len) {
 		one = strlen(from) + 1;
-		if (record_xattr_mirrored(from)) {
+		if (record_xattr_mirrored(from) && (privileged || strncmp(from, "trusted.", 8) != 0)) {
 			memmove(to, from, one);
 			to += one;
 		}
@@ -75,7 +75,7 @@ list_filter(char *list, ssize_t len)
 }
 
 ssize_t
-xattrs_list(struct volume *v, struct node *node, char *list, size_t size)
+xattrs_list(struct volume *v, struct node *node, char *list, size_t size, bool privileged)
 {
 	char all[XATTR_LIST_MAX];
 	struct handles_place place;
@@ -94,7 +94,7 @@ xattrs_list(struct volume *v, struct node *node, char *list, size_t size)
 	pthread_rwlock_unlock(&v->tree);
 	if (n <= 0)
 		return n;
-	n = list_filter(all, n);
+	n = list_filter(all, n, privileged);
 	if (size == 0)
 		return n;
 	if ((size_t)n > size)

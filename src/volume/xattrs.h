@@ -17,7 +17,8 @@ ssize_t xattrs_get(struct volume *volume, struct node *node, const char *name, v
  * FUSE_SETXATTR_ACL_KILL_SGID).
  */
 int xattrs_set(struct volume *volume, struct node *node, const char *name, const void *value, size_t len, int flags, bool kill_sgid);
-ssize_t xattrs_list(struct volume *volume, struct node *node, char *list, size_t size);
+/* ${privileged}: the caller may see trusted.* as well. */
+ssize_t xattrs_list(struct volume *volume, struct node *node, char *list, size_t size, bool privileged);
 int xattrs_remove(struct volume *volume, struct node *node, const char *name);
 
 #endif
