@@ -39,8 +39,8 @@ open_locked(struct volume *v, struct node *node, bool writable)
 
 	if (!S_ISREG(node->mode))
 		return -EINVAL;
-	/* Looked up, and then replaced by another: the kernel looks up again. */
-	if (node->nlink == 0 && node->file == NULL)
+	/* Looked up, and then removed: the kernel looks up again. */
+	if (node->nlink == 0 && node->file == NULL && node->pins == NULL)
 		return -ESTALE;
 	if ((rc = files_attach(v, node)) != 0)
 		return rc;
