@@ -367,15 +367,20 @@ static void
 call_helpers(struct work *w)
 {
 	unsigned threads = pool_threads(w->s->c->pool);
+	bool room = true;
 
-	for (unsigned n = 1; n < threads && n < w->range_count; n++) {
+	for (unsigned n = 1; room && n < threads && n < w->range_count; n++) {
+		/* A helper may be done with it before pool_try returns. */
 		pthread_mutex_lock(&w->mutex);
 		w->refs++;
 		pthread_mutex_unlock(&w->mutex);
-		if (!pool_try(w->s->c->pool, help, w)) {
-			work_put(w);
-			return;
-		}
+		room = pool_try(w->s->c->pool, help, w);
+	}
+	if (!room) {
+		/* Not the last one: the caller's own is left. */
+		pthread_mutex_lock(&w->mutex);
+		w->refs--;
+		pthread_mutex_unlock(&w->mutex);
 	}
 }
 

@@ -166,7 +166,7 @@ take_over(struct member *m, const struct label *label, const struct uuid *as)
 int
 labels_assign(struct check *c, const struct label *label)
 {
-	const struct label_member *free[LABEL_MEMBERS_MAX];
+	const struct label_member *free[LABEL_MEMBERS_MAX] = { NULL };
 	unsigned unlabelled = count_unlabelled(c), count, next = 0;
 	struct label model = *label;
 	enum report_code code;
@@ -180,7 +180,7 @@ labels_assign(struct check *c, const struct label *label)
 	}
 	for (unsigned i = 0; i < c->count;) {
 		m = &c->members[i];
-		if (m->labelled) {
+		if (m->labelled || next >= count) {
 			i++;
 			continue;
 		}

@@ -106,7 +106,7 @@ fetch(struct names *n, unsigned i, struct entry *to, const char *from)
 	struct place *source;
 	int rc;
 
-	if (path == NULL || (rc = place_open(c, path, &source)) != 0) {
+	if (path == NULL || place_open(c, path, &source) != 0) {
 		free(path);
 		return -ENOMEM;
 	}
@@ -134,12 +134,11 @@ fetch_to(struct names *n, unsigned i, struct entry *to)
 {
 	char *detail = NULL;
 	const char *from;
-	int rc;
 
 	if (!to->belongs || to->want.id == 0 || to->seen[i].state != SEEN_ABSENT ||
 	    (from = moves_from(n->place->c->moves, to->want.id, i)) == NULL)
 		return;
-	if (!report_may(n->place->c->report, NAMES_TORN) || (rc = fetch(n, i, to, from)) != 0)
+	if (!report_may(n->place->c->report, NAMES_TORN) || fetch(n, i, to, from) != 0)
 		return;		/* it is made as any other that is missing */
 	if (asprintf(&detail, "renamed from \"%s\"", from) < 0)
 		detail = NULL;

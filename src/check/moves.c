@@ -42,6 +42,7 @@ note(struct moves *moves, unsigned member, uint64_t id, const char *path)
 	struct location *location = find(moves, id);
 	struct elsewhere *other;
 	uint8_t where[DIGEST_SIZE];
+	size_t len;
 
 	digest_path(moves, path, where);
 	if (location == NULL) {
@@ -56,10 +57,11 @@ note(struct moves *moves, unsigned member, uint64_t id, const char *path)
 		return 0;
 	if (location->first_member == member || (location->others != NULL && location->others->member == member))
 		location->several = true;
-	if ((other = malloc(sizeof(*other) + strlen(path) + 1)) == NULL)
+	len = strlen(path) + 1;
+	if ((other = malloc(sizeof(*other) + len)) == NULL)
 		return -ENOMEM;
 	other->member = member;
-	strcpy(other->path, path);
+	memcpy(other->path, path, len);
 	other->next = location->others;
 	location->others = other;
 	return 0;

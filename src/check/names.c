@@ -1,5 +1,6 @@
 #include "check/names.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -104,6 +105,8 @@ names_read(struct place *place, struct names *n)
 	size_t next[MEMBERS_MAX] = { 0 }, room = 0;
 	const char *name;
 	int rc;
+
+	assert(c->count > 0);
 
 	memset(n, 0, sizeof(*n));
 	n->place = place;

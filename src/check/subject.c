@@ -78,7 +78,7 @@ stranger(const struct subject *s, unsigned i)
 static void
 judge(struct subject *s)
 {
-	enum judge_state strange[MEMBERS_MAX];
+	enum judge_state strange[MEMBERS_MAX] = { JUDGE_AWAY };
 	bool stale = false;
 	unsigned i;
 

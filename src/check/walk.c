@@ -365,9 +365,7 @@ walk_once(struct check *c)
 	const struct want want = { .known = true, .proved = true, .type = S_IFDIR, .id = ROOT_ID };
 	struct subject *s = NULL;
 	struct place *top;
-	int rc;
-
-	if ((rc = place_new(c, "", &top)) != 0) {
+	if (place_new(c, "", &top) != 0) {
 		no_memory(c);
 		return;
 	}

@@ -32,7 +32,7 @@ at_place(char *where, const char *path, int rc)
 static bool
 is_done(const struct copy *c, struct replica_at from, struct replica_at to, mode_t type)
 {
-	uint8_t theirs[RECORD_SIZE_MAX], ours[RECORD_SIZE_MAX];
+	uint8_t theirs[RECORD_SIZE_MAX] = { 0 }, ours[RECORD_SIZE_MAX] = { 0 };
 	struct replica_info a = { .record = theirs }, b = { .record = ours };
 
 	if (c->src->ops->load(c->src, from, &a) != 0 || c->dst->ops->load(c->dst, to, &b) != 0)
