@@ -49,14 +49,13 @@ dir_replica_open_file(struct replica *r, struct replica_at at, bool writable,
     replica_handle *handle, struct stat *st)
 {
 	struct dir_replica *d = dir_replica_self(r);
+	const bool by_path = at.name != NULL || at.handle == REPLICA_ROOT || dir_replica_is_path(at.handle);
 	struct stat before, now;
 	int fd = -1, rc;
 
 	if (d->read_only && writable)
 		return -EROFS;
-	if (at.name == NULL && (at.handle == REPLICA_ROOT || dir_replica_is_path(at.handle)))
-		return -ESTALE;
-	if (at.name != NULL) {
+	if (by_path) {
 		if ((rc = dir_replica_stat(r, at, &before)) != 0)
 			return rc;
 		if (!S_ISREG(before.st_mode))
@@ -67,10 +66,10 @@ dir_replica_open_file(struct replica *r, struct replica_at at, bool writable,
 	fd = rc;
 	rc = 0;
 
-	if (at.name != NULL || st != NULL) {
+	if (by_path || st != NULL) {
 		if (fstat(fd, &now) != 0)
 			rc = dir_replica_error();
-		else if (at.name != NULL && (now.st_dev != before.st_dev || now.st_ino != before.st_ino))
+		else if (by_path && (now.st_dev != before.st_dev || now.st_ino != before.st_ino))
 			rc = -ESTALE;
 	}
 	if (rc != 0) {

@@ -165,6 +165,9 @@ files_open_all(struct volume *v, struct node *node, bool writable)
 
 	for_each_member(v, m) {
 		rc = files_open_one(v, node, m, writable);
+		/* Without a name, a way to it may be missing for no fault of the member's. */
+		if (rc == -ESTALE && node->nlink == 0 && node->file->handle[m->index] < 0)
+			return rc;
 		/* For a file that another member has, "not there" speaks against this one. */
 		if (rc == -ENOENT || rc == -ENOTDIR)
 			rc = -ESTALE;
