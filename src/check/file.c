@@ -228,7 +228,8 @@ check_other(struct subject *s)
 		differs = s->verdict.state[i] != JUDGE_GOOD;
 		if (!differs && same_mtime(&s->facts[i].st, &s->facts[model].st))
 			continue;
-		may = report_may(s->c->report, META_DIFFERS);
+		may = report_may_as(s->c->report, META_DIFFERS,
+		    s->c->members[i].stale ? CLASS_SAFE : CLASS_FULL);
 		rc = may ? mend_other(s, model, i) : 0;
 		subject_found(s, META_DIFFERS, (int)i, subject_mended(rc, may), rc,
 		    differs ? "owner or mode" : "modification time");

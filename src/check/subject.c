@@ -74,34 +74,54 @@ stranger(const struct subject *s, unsigned i)
 	return JUDGE_GOOD;
 }
 
-/* Judge without those that ${mute} says, then let them be judged by the result. */
+/* Call judge_inode with members up to date before those behind, who so win no tie. */
+static void
+judge_in_order(struct subject *s, const bool *mute)
+{
+	struct judge_fact facts[MEMBERS_MAX];
+	struct judge_verdict verdict;
+	unsigned order[MEMBERS_MAX], count = 0;
+
+	for (int stale = 0; stale <= 1; stale++) {
+		for (unsigned i = 0; i < s->c->count; i++) {
+			if (s->c->members[i].stale == (stale != 0))
+				order[count++] = i;
+		}
+	}
+	for (unsigned k = 0; k < count; k++) {
+		facts[k] = s->facts[order[k]];
+		facts[k].asked = facts[k].asked && !mute[order[k]];
+	}
+	judge_inode(facts, count, s->dirty, &verdict);
+	s->verdict.source = verdict.source < 0 ? -1 : (int)order[verdict.source];
+	s->verdict.torn = verdict.torn < 0 ? -1 : (int)order[verdict.torn];
+	s->verdict.unanimous = verdict.unanimous;
+	for (unsigned k = 0; k < count; k++)
+		s->verdict.state[order[k]] = verdict.state[k];
+}
+
+/* Judge without strangers, and see to it that the source is nobody who is behind. */
 static void
 judge(struct subject *s)
 {
 	enum judge_state strange[MEMBERS_MAX] = { JUDGE_AWAY };
-	bool stale = false;
+	bool mute[MEMBERS_MAX] = { false }, stale;
 	unsigned i;
+	int model;
 
 	for (i = 0; i < s->c->count; i++) {
 		strange[i] = stranger(s, i);
-		if (strange[i] != JUDGE_GOOD)
-			s->facts[i].asked = false;
+		mute[i] = strange[i] != JUDGE_GOOD;
 	}
-	judge_inode(s->facts, s->c->count, s->dirty, &s->verdict);
-	if (s->verdict.source >= 0)
-		stale = s->c->members[s->verdict.source].stale;
-	else if (s->verdict.torn >= 0)
-		stale = s->c->members[s->verdict.torn].stale;
-	if (stale) {
+	judge_in_order(s, mute);
+	model = s->verdict.source >= 0 ? s->verdict.source : s->verdict.torn;
+	if ((stale = model >= 0 && s->c->members[model].stale)) {
 		/* An old version is proved to be old, not to be right. */
-		for (i = 0; i < s->c->count; i++) {
-			if (s->c->members[i].stale)
-				s->facts[i].asked = false;
-		}
-		judge_inode(s->facts, s->c->count, s->dirty, &s->verdict);
+		for (i = 0; i < s->c->count; i++)
+			mute[i] = mute[i] || s->c->members[i].stale;
+		judge_in_order(s, mute);
 	}
 	for (i = 0; i < s->c->count; i++) {
-		s->facts[i].asked = s->asked[i];
 		if (strange[i] != JUDGE_GOOD)
 			s->verdict.state[i] = strange[i];
 		else if (stale && s->c->members[i].stale && s->asked[i])
