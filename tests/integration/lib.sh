@@ -119,6 +119,7 @@ needs() {
 }
 
 TREESUM=$(helper tests/integration/treesum) || fail "cannot build treesum"
+RAWREAD=$(helper tests/integration/rawread) || fail "cannot build rawread"
 
 # ---- volumes
 
@@ -329,17 +330,9 @@ uncached() {
 }
 
 # read_all FILE: its bytes, past the kernel's cache, so often that each replica's
-# turn comes for each block.  With read=round-robin whose turn it is for a block
-# depends on how many requests came before; so it is left to chance, and the
-# chance that a block is missed on one replica is below one in ten millions.
+# turn comes for each block: the chance that one is missed is below one in a million.
 read_all() {
-	local n=${#REPLICAS[@]} i
-	for ((i = 0; i < (n == 1 ? 1 : 16 * n - 8); i++)); do
-		dd if="$1" of=/dev/null bs=64k iflag=direct status=none || return 1
-		if ((RANDOM % n)); then
-			dd if="$1" of=/dev/null bs=4096 count=$((RANDOM % n)) iflag=direct status=none || return 1
-		fi
-	done
+	"$RAWREAD" "$1" $((${#REPLICAS[@]} * 16)) || return 1
 	uncached "$1"
 	cat "$1" >/dev/null
 }

@@ -3,11 +3,12 @@
 
 check_PROGRAMS += tests/integration/treesum tests/integration/mksock \
 	tests/integration/reseal tests/integration/mmapwork \
-	tests/integration/manyfiles
+	tests/integration/manyfiles tests/integration/rawread
 tests_integration_treesum_SOURCES = tests/integration/treesum.c
 tests_integration_mksock_SOURCES = tests/integration/mksock.c
 tests_integration_reseal_SOURCES = tests/integration/reseal.c
 tests_integration_mmapwork_SOURCES = tests/integration/mmapwork.c
+tests_integration_rawread_SOURCES = tests/integration/rawread.c
 tests_integration_manyfiles_SOURCES = tests/integration/manyfiles.c
 
 integration_tests = \

@@ -253,7 +253,11 @@ find_name(const char *replica, int fd, ino_t ino, char *name, size_t size)
 	return true;
 }
 
-/* Read the block through the mount; later also the whole file, in case that helps. */
+/*
+ * Read the block through the mount, now once and now twice: where replicas take
+ * turns, ours must not come to meet the same one always.  Later also the whole
+ * file, in case that helps.
+ */
 static void
 read_through(const char *name, off_t block, bool whole)
 {
@@ -265,6 +269,8 @@ read_through(const char *name, off_t block, bool whole)
 	snprintf(path, sizeof(path), "%s%s", set.mount, name);
 	if ((fd = open(path, O_RDONLY | O_NOFOLLOW | O_DIRECT | O_NOATIME | O_CLOEXEC)) < 0)
 		return;		/* moved or removed just now: the caller looks again */
+	if (rng() & 1)
+		(void)pread(fd, direct, BLOCK, block);
 	do {
 		len = pread(fd, direct, BLOCK, at);
 		at += BLOCK;
