@@ -256,7 +256,8 @@ run(const struct options *o)
 		watcher.json = &sink;
 	} else {
 		sink_text(&sink, &calls);
-		if (o->bar || isatty(STDERR_FILENO))
+		/* A bar and a question would write over each other. */
+		if (o->repair != REPAIR_ASK && (o->bar || isatty(STDERR_FILENO)))
 			watcher.bar = bar_new(stderr);
 		sink.clear = clear_bar;
 		sink.clear_arg = watcher.bar;
