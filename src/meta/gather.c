@@ -56,6 +56,15 @@ done:
 	return rc;
 }
 
+/* Does the record say that there are no xattrs, and all else that is found? */
+static bool
+matches_bare(const struct digest *digest, const struct stat *st, const struct record *record)
+{
+	const uint8_t none[DIGEST_SIZE] = { 0 };
+
+	return record->meta == record_meta(digest, st->st_uid, st->st_gid, st->st_mode, none);
+}
+
 /* Hold the record against what is found; returns why it could not be done, or 0. */
 static int
 judge_record(struct replica *r, struct replica_at at, const struct digest *digest,
@@ -65,27 +74,30 @@ judge_record(struct replica *r, struct replica_at at, const struct digest *diges
 	const struct stat *st = &info->st;
 	int rc;
 
-	if (info->record_len < 0) {
+	if (info->record_len < 0)
 		fact->record_error = info->record_len;
+	else
+		fact->record_error = record_decode(digest, info->record, (size_t)info->record_len, &fact->record);
+	if (info->skip_xattrs && fact->record_error == 0 && matches_bare(digest, st, &fact->record)) {
+		fact->meta_matches = true;
 		return 0;
 	}
-	fact->record_error = record_decode(digest, info->record, (size_t)info->record_len, &fact->record);
-	if (fact->record_error != 0)
-		return 0;
-	if (info->xattrs && (rc = gather_xattrs(r, at, digest, xattrs)) != 0) {
+	if ((info->xattrs || info->skip_xattrs) && (rc = gather_xattrs(r, at, digest, xattrs)) != 0) {
 		/* Too many to read is a finding about the file, not about the replica. */
 		return rc == -E2BIG ? 0 : rc;
 	}
-	fact->meta_matches = fact->record.meta ==
-	    record_meta(digest, st->st_uid, st->st_gid, st->st_mode, xattrs);
+	fact->xattrs = info->xattrs || !digest_is_zero(xattrs);
+	if (fact->record_error == 0)
+		fact->meta_matches = fact->record.meta ==
+		    record_meta(digest, st->st_uid, st->st_gid, st->st_mode, xattrs);
 	return 0;
 }
 
-void
-gather_fact(struct replica *r, struct replica_at at, const struct digest *digest,
-    uint8_t *buf, struct judge_fact *fact)
+static void
+gather(struct replica *r, struct replica_at at, const struct digest *digest,
+    uint8_t *buf, bool quick, struct judge_fact *fact)
 {
-	struct replica_info info = { .record = buf };
+	struct replica_info info = { .record = buf, .skip_xattrs = quick };
 
 	memset(fact, 0, sizeof(*fact));
 	fact->asked = true;
@@ -96,4 +108,18 @@ gather_fact(struct replica *r, struct replica_at at, const struct digest *digest
 	fact->xattrs = info.xattrs;
 	if (S_ISREG(info.st.st_mode) || S_ISDIR(info.st.st_mode))
 		fact->error = judge_record(r, at, digest, &info, fact);
+}
+
+void
+gather_fact(struct replica *r, struct replica_at at, const struct digest *digest,
+    uint8_t *buf, struct judge_fact *fact)
+{
+	gather(r, at, digest, buf, false, fact);
+}
+
+void
+gather_fact_quick(struct replica *r, struct replica_at at, const struct digest *digest,
+    uint8_t *buf, struct judge_fact *fact)
+{
+	gather(r, at, digest, buf, true, fact);
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "meta/copy.h"
+#include "meta/listing.h"
 #include "meta/meta.h"
 #include "meta/quarantine.h"
 
@@ -81,6 +82,48 @@ quarantine_copy(struct replica *r, struct replica_at at, const char *path, const
 	return rc;
 }
 
+static int unshare_below(struct replica *r, replica_handle dir);
+
+/* In a place of ours: if ${name} has further names, give it an inode of its own. */
+static int
+unshare(struct replica *r, replica_handle dir, const char *name)
+{
+	static const char copy_name[] = ".unshared.new";
+	const struct copy copy = { .src = r, .dst = r, .src_tags = REPLICA_NONE, .dst_tags = REPLICA_NONE };
+	const struct replica_at from = { dir, name }, to = { dir, copy_name };
+	replica_handle below;
+	struct stat st;
+	int rc;
+
+	if ((rc = r->ops->stat(r, from, &st)) != 0)
+		return rc;
+	if (S_ISDIR(st.st_mode)) {
+		if ((rc = r->ops->dir_open(r, dir, name, &below)) != 0)
+			return rc;
+		rc = unshare_below(r, below);
+		r->ops->dir_close(r, below);
+		return rc;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_nlink < 2)
+		return 0;
+	if ((rc = copy_make(&copy, from, dir, copy_name)) != 0 || (rc = copy_data(&copy, from, to, NULL)) != 0)
+		return rc;
+	return r->ops->rename(r, dir, copy_name, dir, name, 0);
+}
+
+static int
+unshare_below(struct replica *r, replica_handle dir)
+{
+	struct listing listing;
+	int rc;
+
+	rc = listing_read(r, dir, &listing);
+	for (size_t i = 0; rc == 0 && i < listing.count; i++)
+		rc = unshare(r, dir, listing.names[i]);
+	listing_free(&listing);
+	return rc;
+}
+
 int
 quarantine_move(struct replica *r, replica_handle dir, const char *name, const char *path, const char *reason)
 {
@@ -100,6 +143,9 @@ quarantine_move(struct replica *r, replica_handle dir, const char *name, const c
 	if ((rc = place_open(r, path, reason, &place)) != 0)
 		return rc;
 	rc = r->ops->rename(r, dir, name, place, "data", 0);
+	/* It is safe there; that names in use may reach in is no reason to say it failed. */
+	if (rc == 0 && S_ISDIR(st.st_mode))
+		(void)unshare(r, place, "data");
 	r->ops->dir_close(r, place);
 	return rc;
 }

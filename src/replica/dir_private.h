@@ -33,6 +33,7 @@ struct dir_replica {
 	int view;			/* the mount of our own that root is opened through, or -1 */
 	int noatime;			/* O_NOATIME, or 0 where the system refuses it */
 	bool read_only;
+	atomic_bool no_xattrat;		/* before 6.13: no getxattrat(2), setxattrat(2) */
 	atomic_bool no_fchmodat2;	/* the kernel (before 6.6) has no such call */
 	pthread_mutex_t modes;		/* see above */
 };

@@ -46,6 +46,7 @@ struct replica_at {
 
 /* What load gathers about one inode. */
 struct replica_info {
+	bool skip_xattrs;		/* in: don't look for them (a system call less) */
 	struct stat st;
 	int record_len;			/* bytes in record, or -errno (-ENODATA: none, also for symlinks) */
 	bool xattrs;			/* has user-visible (mirrored) xattrs */

@@ -128,7 +128,7 @@ load_proved(struct volume *v, struct node *dir, const char *name, struct member 
 		return -EIO;
 	if (handles_dir(v, m, dir, &at.handle) != 0)
 		return -EAGAIN;
-	gather_fact(m->r, at, &v->digest, record, &fact);
+	gather_fact_quick(m->r, at, &v->digest, record, &fact);
 	rc = fact.error == -ENOENT ? -ENOENT : -EAGAIN;
 	if (fact.error == 0 && fact.record_error == 0 && (*node = nodes_get(v, fact.record.id)) != NULL) {
 		/* Known by another name: what is in memory is newer. */

@@ -33,6 +33,7 @@ read_key(struct mount *mount)
 static int
 volume_alloc(const struct mount *mount, struct volume **out)
 {
+	pthread_rwlockattr_t writers_first;
 	pthread_mutexattr_t recursive;
 	struct volume *v;
 	int rc;
@@ -55,7 +56,11 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
 	pthread_mutex_init(&v->settle_lock, &recursive);
 	pthread_mutexattr_destroy(&recursive);
-	pthread_rwlock_init(&v->tree, NULL);
+	/* Changes of names must not wait for an endless row of look-ups; nobody takes this lock twice. */
+	pthread_rwlockattr_init(&writers_first);
+	pthread_rwlockattr_setkind_np(&writers_first, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&v->tree, &writers_first);
+	pthread_rwlockattr_destroy(&writers_first);
 	pthread_cond_init(&v->flusher_wake, NULL);
 	list_init(&v->dirs);
 	list_init(&v->dirty);
