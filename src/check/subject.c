@@ -80,7 +80,7 @@ judge_in_order(struct subject *s, const bool *mute)
 {
 	struct judge_fact facts[MEMBERS_MAX];
 	struct judge_verdict verdict;
-	unsigned order[MEMBERS_MAX], count = 0;
+	unsigned order[MEMBERS_MAX] = { 0 }, count = 0;
 
 	for (int stale = 0; stale <= 1; stale++) {
 		for (unsigned i = 0; i < s->c->count; i++) {
