@@ -74,7 +74,7 @@ collect_name(struct moves *moves, unsigned member, struct replica_at at, const c
 {
 	struct replica *r = moves->c->members[member].r;
 	uint8_t bytes[RECORD_SIZE_MAX];
-	struct replica_info info = { .record = bytes };
+	struct replica_info info = { .record = bytes, .skip_xattrs = true };
 	struct record record;
 	replica_handle below;
 	bool is_dir;

@@ -37,7 +37,7 @@ static void
 look(struct check *c, struct replica *r, struct replica_at at, struct seen *seen)
 {
 	uint8_t bytes[RECORD_SIZE_MAX];
-	struct replica_info info = { .record = bytes };
+	struct replica_info info = { .record = bytes, .skip_xattrs = true };
 	struct record record;
 	bool carries;
 
