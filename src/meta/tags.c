@@ -442,6 +442,12 @@ tags_fill_record(const struct tags *tags, uint64_t block_count, struct record *r
 	memset(record->sum, 0, DIGEST_SIZE);
 }
 
+const uint8_t *
+tags_sum(const struct tags *tags)
+{
+	return tags->sum;
+}
+
 void
 tags_trim(struct tags *tags, uint64_t page_max)
 {

@@ -104,6 +104,9 @@ void tags_clean(struct tags *tags);
  */
 void tags_fill_record(const struct tags *tags, uint64_t block_count, struct record *record);
 
+/* tags_sum(tags): the XOR of the checks of all pages in the tags file, DIGEST_SIZE bytes; for tags_paged() only. */
+const uint8_t *tags_sum(const struct tags *tags);
+
 /* tags_trim(tags, page_max): drop clean pages, oldest first, until at most ${page_max} are left. */
 void tags_trim(struct tags *tags, uint64_t page_max);
 /* tags_page_count(tags): pages in memory. */

@@ -169,10 +169,32 @@ set_size(struct volume *v, struct node *node, uint64_t size)
 }
 
 static int
+set_nameless(struct node *node, const struct stat *want, unsigned mask)
+{
+	if (mask & ATTRS_SIZE)
+		return -ESTALE;
+	change_times(node, false);
+	if (mask & ATTRS_MODE)
+		node->mode = (node->mode & S_IFMT) | (want->st_mode & 07777);
+	if (mask & ATTRS_UID)
+		node->uid = want->st_uid;
+	if (mask & ATTRS_GID)
+		node->gid = want->st_gid;
+	if (mask & (ATTRS_ATIME | ATTRS_ATIME_NOW))
+		node->atime = mask & ATTRS_ATIME_NOW ? node->ctime : clamp(want->st_atim);
+	if (mask & (ATTRS_MTIME | ATTRS_MTIME_NOW))
+		node->mtime = mask & ATTRS_MTIME_NOW ? node->ctime : clamp(want->st_mtim);
+	return 0;
+}
+
+static int
 set_locked(struct volume *v, struct node *node, const struct stat *want, unsigned mask)
 {
 	int rc;
 
+	/* Neither a name nor a handle leads to it any more: there is only the node left to change. */
+	if (node->nlink == 0 && node->file == NULL && node->pins == NULL)
+		return set_nameless(node, want, mask);
 	if (mask & (ATTRS_MODE | ATTRS_UID | ATTRS_GID)) {
 		if ((rc = set_meta(v, node, want, mask)) != 0)
 			return rc;

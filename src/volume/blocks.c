@@ -99,7 +99,7 @@ tags_copy(struct volume *v, struct node *node, uint64_t first, uint64_t count, u
 
 	pthread_mutex_lock(&node->file->mutex);
 	rc = tags_get(node->file->tags, &source, first, count, out);
-	if (rc == 0 && tags_paged(node->file->tags))
+	if (rc == 0 && tags_paged(node->file->tags) && !node->file->keep_pages)
 		files_account(v, node->file);
 	pthread_mutex_unlock(&node->file->mutex);
 	return rc;
@@ -157,23 +157,23 @@ copy_read(struct volume *v, struct member *m, const struct node *node, uint64_t 
 static struct member *
 find_by_other_tags(struct volume *v, struct node *node, uint64_t index, uint8_t *tag, uint8_t *data)
 {
-	uint8_t page[TAGPAGE_SIZE];
+	struct pages_context context = { v, node, node->file };
+	const struct tags_source source = { pages_load, pages_next, &context };
+	uint8_t page[TAGPAGE_SIZE], *candidate = tagpage_tag(page, index % TAGPAGE_TAGS);
 	struct member *m, *other;
 
 	if (!tags_paged(node->file->tags))
 		return NULL;
 	for_each_member(v, m) {
-		if (pages_read(v, m, node, node->file, index / TAGPAGE_TAGS, page) != -EBADMSG)
-			continue;
-		memcpy(tag, tagpage_tag(page, index % TAGPAGE_TAGS), DIGEST_SIZE);
-		if (digest_is_zero(tag))
+		if (pages_read(v, m, node, node->file, index / TAGPAGE_TAGS, page) != -EBADMSG || digest_is_zero(candidate))
 			continue;
 		for_each_member(v, other) {
-			if (copy_read(v, other, node, index, tag, data)) {
-				tags_prepare(node->file->tags, NULL, index, 1);
-				tags_set(node->file->tags, index, 1, tag);
-				return other;
-			}
+			if (!copy_read(v, other, node, index, candidate, data) ||
+			    tags_prepare(node->file->tags, &source, index, 1) != 0)
+				continue;
+			memcpy(tag, candidate, DIGEST_SIZE);
+			tags_set(node->file->tags, index, 1, tag);
+			return other;
 		}
 	}
 	return NULL;

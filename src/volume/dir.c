@@ -217,6 +217,7 @@ dir_open(struct volume *v, struct node *node, struct dir **out)
 		return -ENOMEM;
 	dir->node = node;
 	if ((rc = snapshot(v, dir)) != 0) {
+		names_free(&dir->names);
 		free(dir);
 		return rc;
 	}

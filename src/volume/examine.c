@@ -141,7 +141,7 @@ examine_label(struct candidate *c, const char *path)
 		    path, c->label.version, LABEL_VERSION);
 		return -EPROTONOSUPPORT;
 	}
-	if (c->label_error == 0 && c->label.write_features != 0 && c->label.read_features == 0) {
+	if (c->label_error == 0 && c->label.write_features != 0) {
 		log_error("%s: uses features (%#llx) that this program does not know; use a newer mendfs",
 		    path, (unsigned long long)c->label.write_features);
 		return -EPROTONOSUPPORT;

@@ -166,8 +166,8 @@ files_open_all(struct volume *v, struct node *node, bool writable)
 	for_each_member(v, m) {
 		rc = files_open_one(v, node, m, writable);
 		/* Without a name, a way to it may be missing for no fault of the member's. */
-		if (rc == -ESTALE && node->nlink == 0 && node->file->handle[m->index] < 0)
-			return rc;
+		if ((rc == -ESTALE || rc == -ENOENT) && node->links == NULL)
+			return -ESTALE;
 		/* For a file that another member has, "not there" speaks against this one. */
 		if (rc == -ENOENT || rc == -ENOTDIR)
 			rc = -ESTALE;

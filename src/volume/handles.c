@@ -107,7 +107,7 @@ handles_dir(struct volume *v, struct member *m, struct node *dir, replica_handle
 		return 0;
 
 	if ((link = some_link(v, dir)) == NULL) {
-		rc = -ESTALE;
+		rc = -ENOENT;
 		goto fail;
 	}
 	if ((rc = handles_dir(v, m, link->dir, &parent)) != 0)
@@ -122,6 +122,25 @@ handles_dir(struct volume *v, struct member *m, struct node *dir, replica_handle
 fail:
 	unpin(v, d);
 	return rc;
+}
+
+void
+handles_drop(struct volume *v, struct member *m, struct node *dir)
+{
+	struct directory *d = dir->directory;
+	replica_handle handle = REPLICA_NONE;
+
+	if (d == NULL)
+		return;
+	pthread_mutex_lock(&v->dirs_lock);
+	/* In use by another thread: it fails there, and is dropped by whoever mends next. */
+	if (d->pins == 0) {
+		handle = d->handle[m->index];
+		d->handle[m->index] = REPLICA_NONE;
+	}
+	pthread_mutex_unlock(&v->dirs_lock);
+	if (handle != REPLICA_NONE)
+		m->r->ops->dir_close(m->r, handle);
 }
 
 void
@@ -149,7 +168,7 @@ handles_at(struct volume *v, struct member *m, struct node *node, struct handles
 	}
 	if ((link = some_link(v, node)) == NULL) {
 		if (node->pins == NULL || node->pins[m->index] == REPLICA_NONE)
-			return -ESTALE;
+			return -ENOENT;
 		place->at.handle = node->pins[m->index];
 		return 0;
 	}

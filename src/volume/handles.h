@@ -14,10 +14,13 @@
 /*
  * handles_dir(volume, member, dir, handle):
  * The handle of a directory; stays open until handles_done(volume, dir).
- * -ESTALE: the node has no name any more.  On error nothing is to be undone.
+ * -ENOENT: the node has no name any more.  On error nothing is to be undone.
  */
 int handles_dir(struct volume *volume, struct member *member, struct node *dir, replica_handle *handle);
 void handles_done(struct volume *volume, struct node *dir);
+
+/* handles_drop(volume, member, dir): its handle there leads to a directory that was removed: forget it. */
+void handles_drop(struct volume *volume, struct member *member, struct node *dir);
 
 /* How a node is reached on a member, until handles_at_done. */
 struct handles_place { struct replica_at at; struct node *pinned; };
@@ -25,7 +28,7 @@ struct handles_place { struct replica_at at; struct node *pinned; };
 /*
  * handles_at(volume, member, node, place):
  * By an open handle, or a name.  The caller holds the node's lock too if it
- * may be open.  -ESTALE: neither is there.
+ * may be open.  -ENOENT: neither is there.
  */
 int handles_at(struct volume *volume, struct member *member, struct node *node, struct handles_place *place);
 /*

@@ -74,6 +74,8 @@ node_from(struct volume *v, struct member *m, struct replica_at at, const struct
 	struct node *node;
 	int rc;
 
+	if (has_record && fact->record_error != 0)
+		return -EIO;
 	if ((rc = nodes_new(id, fact->st.st_mode, &node)) != 0)
 		return rc;
 	attributes_from(node, fact);
@@ -113,6 +115,32 @@ done:
 	return rc;
 }
 
+/*
+ * A record proves a file, but not that this is its name: somebody may have
+ * exchanged two files on one member.  So one other member is asked for the
+ * record that it has under the name: they are the same to the byte.
+ */
+static bool
+named_alike(struct volume *v, struct node *dir, const char *name, const struct member *asked,
+    const uint8_t *record)
+{
+	struct replica_at at = { .name = name };
+	uint8_t other[RECORD_SIZE_MAX];
+	struct member *m;
+	ssize_t len;
+
+	for_each_member(v, m) {
+		if (m == asked)
+			continue;
+		if (handles_dir(v, m, dir, &at.handle) != 0)
+			return false;
+		len = m->r->ops->xattr_get(m->r, at, RECORD_XATTR, other, sizeof(other));
+		handles_done(v, dir);
+		return len > 0 && memcmp(other, record, (size_t)len) == 0;
+	}
+	return true;
+}
+
 /* The fast way: one member proves what it has.  -EAGAIN: it does not.  -ENOENT: it has no such name. */
 static int
 load_proved(struct volume *v, struct node *dir, const char *name, struct member **asked, struct node **node)
@@ -130,6 +158,10 @@ load_proved(struct volume *v, struct node *dir, const char *name, struct member 
 		return -EAGAIN;
 	gather_fact_quick(m->r, at, &v->digest, record, &fact);
 	rc = fact.error == -ENOENT ? -ENOENT : -EAGAIN;
+	if (fact.error == 0 && fact.record_error == 0 && !named_alike(v, dir, name, m, record)) {
+		handles_done(v, dir);
+		return -EAGAIN;
+	}
 	if (fact.error == 0 && fact.record_error == 0 && (*node = nodes_get(v, fact.record.id)) != NULL) {
 		/* Known by another name: what is in memory is newer. */
 		if (((*node)->mode & S_IFMT) == (fact.st.st_mode & S_IFMT))

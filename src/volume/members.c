@@ -5,6 +5,9 @@
 #include "util/log.h"
 #include "volume/members.h"
 
+/* Ids that a label takes in advance: one write of the labels for as many new files. */
+#define IDS_RESERVED 65536
+
 unsigned
 members_in_sync(const struct volume *v)
 {
@@ -122,9 +125,13 @@ static int
 labels_event_locked(struct volume *v, bool clean)
 {
 	struct uuid uuids[VOLUME_REPLICAS_MAX];
+	/* An unclean stop must not hand out an id again: more are taken than were used. */
+	uint64_t next_id = atomic_load(&v->next_id) + (clean ? 0 : IDS_RESERVED), base;
 	struct member *m;
-	uint64_t base;
 	unsigned count, lost;
+
+	if (!clean)
+		v->ids_reserved = next_id;
 
 	/* Whoever is lost over a write stands in the others' labels as in sync: have another event. */
 	do {
@@ -140,7 +147,7 @@ labels_event_locked(struct volume *v, bool clean)
 
 		for_each_member(v, m) {
 			m->label.clean = clean;
-			m->label.next_id = atomic_load(&v->next_id);
+			m->label.next_id = next_id;
 			label_event_finish(&m->label, uuids, count);
 		}
 		lost = labels_write(v);
@@ -168,7 +175,7 @@ members_lose(struct volume *v, struct member *m, int error, const char *doing)
 		log_error("%s: failed while %s: %s; the volume goes on with %u of %u replicas; "
 		    "check the device, then bring the replica up to date with fsck.mendfs",
 		    m->r->path, doing, strerror(error < 0 ? -error : error), members_in_sync(v), v->member_count);
-		if (members_in_sync(v) > 0)
+		if (members_in_sync(v) > 0 && !v->no_writes)
 			labels_event_locked(v, false);
 		if (members_in_sync(v) < v->min_replicas && !atomic_exchange(&v->read_only, true))
 			log_error("fewer than min-replicas=%u replicas are left: the volume is read-only now",
@@ -247,11 +254,34 @@ members_mark(struct volume *v, uint64_t a, uint64_t b)
 	return rc;
 }
 
+/* The labels say, durably, that ids up to ${id} and some more may be in use. */
+static int
+ids_reserve(struct volume *v, uint64_t id)
+{
+	struct member *m;
+	unsigned lost = 0;
+
+	pthread_mutex_lock(&v->label_lock);
+	if (id >= v->ids_reserved) {
+		for_each_member(v, m)
+			m->label.next_id = id + IDS_RESERVED;
+		lost = labels_write(v);
+		v->ids_reserved = id + IDS_RESERVED;
+		if (lost > 0 && members_in_sync(v) > 0)
+			labels_event_locked(v, false);
+	}
+	pthread_mutex_unlock(&v->label_lock);
+	return members_in_sync(v) > 0 ? 0 : -EIO;
+}
+
 int
 members_new_id(struct volume *v, uint64_t parent, uint64_t *id)
 {
 	uint64_t new = atomic_fetch_add(&v->next_id, 1);
 	int rc;
+
+	if (new >= atomic_load(&v->ids_reserved) && (rc = ids_reserve(v, new)) != 0)
+		return rc;
 
 	/* The next region as well: a burst of new files then waits half as often. */
 	if (!intent_marked(v->intent, new) &&

@@ -87,18 +87,36 @@ node_unlinked(struct volume *v, struct node *node)
 		nodes_unhash(v, node);
 }
 
+/* Is this the only name by which the node is known? It may have others that nobody looked up. */
+static bool
+last_known_name(struct volume *v, const struct node *node)
+{
+	bool last;
+
+	pthread_mutex_lock(&v->nodes_lock);
+	last = node->links == NULL || node->links->next == NULL;
+	pthread_mutex_unlock(&v->nodes_lock);
+	return last;
+}
+
 /*
- * The last name is about to go while the file is open: it has to be open on
- * all members, for afterwards nothing else leads to it.
+ * The last name that leads to a node is about to go.  If the file is open it
+ * has to be open on all members; if it has further names, its record is
+ * still to be stored; if its name is ${replaced}, somebody may be just opening
+ * what it stood for, and rename(2) leaves no gap.
  */
 static int
-keep_reachable(struct volume *v, struct node *node)
+keep_reachable(struct volume *v, struct node *node, struct node *dir, const char *name, bool replaced)
 {
 	int rc = 0;
 
+	if (S_ISDIR(node->mode) || !last_known_name(v, node))
+		return 0;
 	pthread_rwlock_wrlock(&node->lock);
-	if (node->file != NULL && node->nlink == 1)
+	if (node->file != NULL)
 		rc = files_open_all(v, node, node->file->writers > 0);
+	if (rc == 0 && (node->nlink > 1 || (replaced && S_ISREG(node->mode))))
+		rc = handles_pin(v, node, dir, name);
 	pthread_rwlock_unlock(&node->lock);
 	return rc;
 }
@@ -215,7 +233,7 @@ static int
 made_node(struct volume *v, struct node *dir, const char *name, struct replica_new *new, uint64_t id,
     struct file **file, struct node **out)
 {
-	struct node *node;
+	struct node *node, *added;
 	int rc;
 
 	if (id == 0 && (rc = made_id(v, dir, name, &id)) != 0)
@@ -226,7 +244,13 @@ made_node(struct volume *v, struct node *dir, const char *name, struct replica_n
 		nodes_put(v, node);
 		return -ENOMEM;
 	}
+	added = node;
 	node = nodes_add(v, node);
+	if (node != added && node_has_record(node)) {
+		/* An id is never given twice; should it be, no file takes another's place. */
+		nodes_put(v, node);
+		return -EIO;
+	}
 	node->file = *file;
 	if ((name != NULL && (rc = nodes_link(v, node, dir, name)) != 0) ||
 	    (rc = made_attributes(v, node, new)) != 0) {
@@ -402,7 +426,7 @@ remove_name(struct volume *v, struct node *dir, const char *name, bool is_dir)
 		rc = is_dir ? -ENOTDIR : -EISDIR;
 	else
 		rc = members_mark(v, node_key(dir), node_has_record(node) && !is_dir && node->nlink > 1 ? node_key(node) : node_key(dir));
-	if (rc == 0 && (rc = keep_reachable(v, node)) == 0 && (rc = namesop_unlink(v, &op)) == 0) {
+	if (rc == 0 && (rc = keep_reachable(v, node, dir, name, false)) == 0 && (rc = namesop_unlink(v, &op)) == 0) {
 		dir_changed(v, dir, node, name, is_dir ? -1 : 0);
 		nodes_unlink(v, node, dir, name);
 		node_unlinked(v, node);
@@ -494,11 +518,8 @@ rename_locked(struct volume *v, struct namesop *op)
 		goto done;
 	if ((rc = rename_mark(v, op, from, to)) != 0)
 		goto done;
-	if (to != NULL && !(op->flags & RENAME_EXCHANGE) && (rc = keep_reachable(v, to)) != 0)
-		goto done;
-	/* Whoever looked the name up just now may open what stood there: rename(2) leaves no gap. */
-	if (to != NULL && !(op->flags & RENAME_EXCHANGE) && S_ISREG(to->mode) && to->nlink == 1 &&
-	    (rc = handles_pin(v, to, op->new_dir, op->new_name)) != 0)
+	if (to != NULL && !(op->flags & RENAME_EXCHANGE) &&
+	    (rc = keep_reachable(v, to, op->new_dir, op->new_name, true)) != 0)
 		goto done;
 	if ((rc = namesop_rename(v, op)) == 0)
 		rc = rename_nodes(v, op, from, to);

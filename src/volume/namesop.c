@@ -40,31 +40,49 @@ mend_names(struct volume *v, struct namesop *op)
 		load_mend(v, op->dir, op->name);
 }
 
-static int
-each(struct volume *v, struct namesop *op, call *c, call *undo, const char *doing)
+/* Take it back on the members before ${end}. */
+static void
+undo_all(struct volume *v, struct namesop *op, const struct member *end, call *undo)
 {
-	struct member *m, *done;
+	struct member *m;
+
+	for_each_member(v, m) {
+		if (m >= end)
+			break;
+		if (undo != NULL)
+			call_one(v, op, m, undo);
+	}
+}
+
+/* One round over all members; an error that is the request's own is undone. */
+static int
+each_once(struct volume *v, struct namesop *op, call *c, call *undo, const char *doing)
+{
+	struct member *m;
 	int rc;
 
 	op->done = 0;
 	for_each_member(v, m) {
 		rc = call_one(v, op, m, c);
-		if (rc == -ENOENT || rc == -ENOTDIR) {
-			mend_names(v, op);
-			rc = call_one(v, op, m, c);
-		}
 		if ((rc = members_settle(v, m, rc, doing)) < 0) {
-			for_each_member(v, done) {
-				if (done >= m)
-					break;
-				if (undo != NULL)
-					call_one(v, op, done, undo);
-			}
+			undo_all(v, op, m, undo);
 			return rc;
 		}
 		op->done += rc == 0;
 	}
 	return op->done > 0 ? 0 : -EIO;
+}
+
+static int
+each(struct volume *v, struct namesop *op, call *c, call *undo, const char *doing)
+{
+	int rc = each_once(v, op, c, undo, doing);
+
+	if (rc == -ENOENT || rc == -ENOTDIR) {
+		mend_names(v, op);
+		rc = each_once(v, op, c, undo, doing);
+	}
+	return rc;
 }
 
 static int
@@ -149,12 +167,27 @@ unlink_call(struct volume *v, struct namesop *op, struct member *m, replica_hand
 int
 namesop_unlink(struct volume *v, struct namesop *op)
 {
-	int rc = each(v, op, unlink_call, NULL, "removing a name");
+	struct member *m;
+	unsigned missing = 0;
+	int rc;
 
-	/* Refused by one member: those that had done it get it back from there. */
-	if (rc != 0 && op->done > 0)
-		load_mend(v, op->dir, op->name);
-	return rc;
+	op->done = 0;
+	for_each_member(v, m) {
+		rc = call_one(v, op, m, unlink_call);
+		/* A member that lacks the name already has what is wanted. */
+		if (rc == -ENOENT) {
+			missing++;
+			continue;
+		}
+		if ((rc = members_settle(v, m, rc, "removing a name")) < 0) {
+			/* Refused by one: those that had done it get it back from there. */
+			if (op->done + missing > 0)
+				load_mend(v, op->dir, op->name);
+			return rc;
+		}
+		op->done += rc == 0;
+	}
+	return op->done + missing > 0 ? 0 : -EIO;
 }
 
 static int

@@ -63,40 +63,58 @@ page_mend(struct volume *v, struct member *m, struct node *node, struct file *fi
 	}
 }
 
-/* Do the blocks that page ${index} speaks of hold nothing but zeros, on a member where the file is open? */
-static bool
-data_is_zeros(struct volume *v, const struct node *node, const struct file *file, uint64_t index)
+/* XOR of the checks of all pages that one member has; -EBADMSG if any is spoiled. */
+static int
+disk_sum(struct volume *v, struct member *m, struct node *node, struct file *file, uint8_t *sum)
 {
-	uint64_t at = index * TAGPAGE_TAGS * BLOCK, end = at + TAGPAGE_TAGS * BLOCK;
-	uint8_t block[BLOCK];
-	struct member *m;
-	ssize_t n;
+	uint8_t page[TAGPAGE_SIZE];
+	uint64_t index = 0;
+	int64_t at;
+	int rc;
 
-	for_each_member(v, m) {
-		if (file->handle[m->index] < 0)
-			continue;
-		for (; at < end && at < node->size; at += BLOCK) {
-			n = m->r->ops->pread(m->r, file->handle[m->index], block, BLOCK, at);
-			if (n < 0 || !digest_zeros(block, (size_t)n))
-				return false;
-		}
-		return true;
+	memset(sum, 0, DIGEST_SIZE);
+	if ((rc = pages_open(m, node_key(node), file, false)) != 0)
+		return rc == -ENOENT ? 0 : rc;
+	for (;; index++) {
+		at = m->r->ops->seek(m->r, file->tags_handle[m->index], index * TAGPAGE_SIZE, SEEK_DATA);
+		if (at < 0)
+			return at == -ENXIO ? 0 : (int)at;
+		index = (uint64_t)at / TAGPAGE_SIZE;
+		if ((rc = pages_read(v, m, node, file, index, page)) != 0)
+			return rc;
+		digest_xor(sum, tagpage_sum(page));
 	}
-	return false;
+}
+
+/*
+ * A page of zeros says that all its blocks are zeros, and so does one that
+ * was lost.  The record's sum over all pages tells them apart: once it is
+ * found on some member, what is zeros there is meant to be.
+ */
+static bool
+zeros_are_meant(struct volume *v, struct node *node, struct file *file)
+{
+	uint8_t sum[DIGEST_SIZE];
+	struct member *m;
+
+	if (file->sum_proved || digest_is_zero(tags_sum(file->tags)))
+		return true;
+	for_each_member(v, m) {
+		if (disk_sum(v, m, node, file, sum) == 0 && digest_equal(sum, tags_sum(file->tags)))
+			file->sum_proved = true;
+	}
+	return file->sum_proved;
 }
 
 /* What the members have for one page, and which of them are to be mended with it. */
 struct survey {
-	uint8_t page[TAGPAGE_SIZE];
-	enum { PAGE_NONE, PAGE_SPOILED, PAGE_ZEROS, PAGE_GOOD } best;
+	uint8_t page[TAGPAGE_SIZE];	/* a good one, or what is left of a spoiled one */
+	enum { PAGE_NONE, PAGE_ZEROS, PAGE_SPOILED, PAGE_GOOD } best;
 	bool zeros[VOLUME_REPLICAS_MAX], spoiled[VOLUME_REPLICAS_MAX];
+	bool any_zeros;
 };
 
-/*
- * Ask the members, all of them or up to the first good page.  A page that is
- * missing where another has one is worth less than the other: zeros pass the
- * check too.
- */
+/* Ask the members, all of them or up to the first good page. */
 static void
 survey_take(struct volume *v, struct node *node, struct file *file, uint64_t index, bool all, struct survey *s)
 {
@@ -111,6 +129,7 @@ survey_take(struct volume *v, struct node *node, struct file *file, uint64_t ind
 		    digest_zeros(page, TAGPAGE_SIZE) ? PAGE_ZEROS : PAGE_GOOD;
 		s->zeros[m->index] = found == PAGE_ZEROS;
 		s->spoiled[m->index] = found == PAGE_SPOILED;
+		s->any_zeros = s->any_zeros || found == PAGE_ZEROS;
 		if (found > (int)s->best) {
 			memcpy(s->page, page, TAGPAGE_SIZE);
 			s->best = found;
@@ -118,22 +137,43 @@ survey_take(struct volume *v, struct node *node, struct file *file, uint64_t ind
 		if (found == PAGE_GOOD && !all)
 			break;
 	}
+	/* Zeros that the sum vouches for are as good as any page. */
+	if (s->best != PAGE_GOOD && s->any_zeros && zeros_are_meant(v, node, file)) {
+		memset(s->page, 0, TAGPAGE_SIZE);
+		memset(s->zeros, 0, sizeof(s->zeros));
+		s->best = PAGE_GOOD;
+	}
 }
 
 static void
 survey_mend(struct volume *v, struct node *node, struct file *file, uint64_t index, const struct survey *s)
 {
 	struct member *m;
-	bool any = false;
 
-	for_each_member(v, m)
-		any = any || s->spoiled[m->index] || (s->best == PAGE_GOOD && s->zeros[m->index]);
-	if (!any || v->no_writes || s->best < PAGE_ZEROS ||
-	    (s->best == PAGE_ZEROS && !data_is_zeros(v, node, file, index)))
+	if (v->no_writes || s->best != PAGE_GOOD)
 		return;
 	for_each_member(v, m) {
-		if (s->spoiled[m->index] || (s->best == PAGE_GOOD && s->zeros[m->index]))
+		if (s->spoiled[m->index] || s->zeros[m->index])
 			page_mend(v, m, node, file, index, s->page);
+	}
+}
+
+/*
+ * A page that nobody can prove.  A block that matches a tag of it is proved
+ * even so, for damage makes no other block's tag; but it may well make zeros.
+ * Those become a tag that no block has: the block is refused until it is
+ * written.
+ */
+static void
+page_distrust(uint8_t *page)
+{
+	uint8_t *tag;
+	unsigned slot;
+
+	for (slot = 0; slot < TAGPAGE_TAGS; slot++) {
+		tag = tagpage_tag(page, slot);
+		if (digest_is_zero(tag))
+			memset(tag, 0xff, DIGEST_SIZE);
 	}
 }
 
@@ -146,13 +186,9 @@ pages_load(void *arg, uint64_t index, uint8_t *page)
 	survey_take(c->volume, c->node, c->file, index, false, &s);
 	if (s.best == PAGE_NONE)
 		return -EIO;
-
-	/*
-	 * A page that is damaged on each member is taken even so: a block that
-	 * matches its tag is proved, for a flipped bit makes no other block's
-	 * tag; one that doesn't is refused.
-	 */
 	memcpy(page, s.page, TAGPAGE_SIZE);
+	if (s.best != PAGE_GOOD)
+		page_distrust(page);
 	survey_mend(c->volume, c->node, c->file, index, &s);
 	return 0;
 }

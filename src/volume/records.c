@@ -24,8 +24,10 @@ record_read(struct volume *v, struct member *m, struct node *node, uint8_t *data
 	/* A version or codec that is not the volume's is damage too: the label has told them. */
 	if (record_decode(&v->digest, data, (size_t)len, record) != 0)
 		return -EBADMSG;
-	if (record->id != node_key(node) || record->generation != node->generation ||
-	    (record->kind == RECORD_DIRECTORY) != S_ISDIR(node->mode))
+	/* Another file, or a newer state of this one: nothing to write over without a second look. */
+	if (record->id != node_key(node) || record->generation > node->generation)
+		return -EXDEV;
+	if (record->generation < node->generation || (record->kind == RECORD_DIRECTORY) != S_ISDIR(node->mode))
 		return -EBADMSG;
 	return (int)len;
 }
@@ -75,13 +77,13 @@ records_find(struct volume *v, struct node *node, uint8_t *data, struct record *
 		return -EIO;
 	if ((len = record_read(v, first, node, data, record)) > 0)
 		return 0;
-	bad[first->index] = true;
+	bad[first->index] = len == -EBADMSG;
 	for_each_member(v, m) {
 		if (m == first)
 			continue;
 		if ((len = record_read(v, m, node, data, record)) > 0)
 			break;
-		bad[m->index] = true;
+		bad[m->index] = len == -EBADMSG;
 	}
 	if (len <= 0) {
 		log_error("%s: its record is damaged on every replica; run fsck.mendfs",

@@ -127,6 +127,37 @@ ask_free(struct ask *a)
 	free(a->records);
 }
 
+/* The verdict where it is known which file the name stands for: ${id}, of type ${type}. */
+static bool
+judge_by_id(struct ask *a, uint64_t id, mode_t type)
+{
+	struct judge_verdict *verdict = &a->verdict;
+	struct judge_fact *fact;
+	enum judge_state *state;
+	struct member *m;
+
+	verdict->source = verdict->torn = -1;
+	verdict->unanimous = true;
+	for_each_member(a->v, m) {
+		state = &verdict->state[m->index];
+		fact = &a->facts[m->index];
+		*state = !fact->asked ? JUDGE_AWAY : fact->error != 0 ? JUDGE_MISSING :
+		    (fact->st.st_mode & S_IFMT) != type ? JUDGE_TYPE :
+		    fact->record_error == 0 && fact->record.id != id ? JUDGE_OTHER :
+		    fact->record_error != 0 ? JUDGE_RECORD : JUDGE_GOOD;
+		if (*state == JUDGE_GOOD && verdict->source < 0)
+			verdict->source = (int)m->index;
+		verdict->unanimous = verdict->unanimous && *state == JUDGE_GOOD;
+	}
+	return verdict->source >= 0;
+}
+
+static bool
+has_valid_record(const struct judge_fact *fact)
+{
+	return fact->asked && fact->error == 0 && fact->record_error == 0;
+}
+
 /*
  * A node in memory is the truth, whatever the records on the disks say by now:
  * they may be out of date for a second.
@@ -134,34 +165,65 @@ ask_free(struct ask *a)
 static bool
 judge_by_node(struct ask *a)
 {
-	struct judge_verdict *verdict = &a->verdict;
 	struct node *node = NULL;
-	struct judge_fact *fact;
+	struct member *m;
+	bool found;
+
+	for_each_member(a->v, m) {
+		if (node == NULL && has_valid_record(&a->facts[m->index]))
+			node = nodes_get(a->v, a->facts[m->index].record.id);
+	}
+	if (node == NULL)
+		return false;
+	found = judge_by_id(a, node_key(node), node->mode & S_IFMT);
+	nodes_put(a->v, node);
+	return found;
+}
+
+/* Do members have different files there, each with a valid record? */
+static bool
+ids_differ(const struct ask *a)
+{
+	uint64_t id = 0;
+	unsigned i;
+
+	for (i = 0; i < a->v->member_count; i++) {
+		if (!has_valid_record(&a->facts[i]))
+			continue;
+		if (id != 0 && a->facts[i].record.id != id)
+			return true;
+		id = a->facts[i].record.id;
+	}
+	return false;
+}
+
+/* Files were exchanged on some member: the one whose names match the directory's digest is right. */
+static bool
+judge_by_digest(struct ask *a)
+{
+	const struct judge_fact *fact;
 	struct member *m;
 
 	for_each_member(a->v, m) {
 		fact = &a->facts[m->index];
-		if (node == NULL && fact->asked && fact->error == 0 && fact->record_error == 0)
-			node = nodes_get(a->v, fact->record.id);
+		if (a->dir != NULL && has_valid_record(fact) && settle_prove(a->v, m, a->dir) == 0)
+			return judge_by_id(a, fact->record.id, fact->st.st_mode & S_IFMT);
 	}
-	if (node == NULL)
-		return false;
-	verdict->source = verdict->torn = -1;
-	verdict->unanimous = true;
-	for_each_member(a->v, m) {
-		enum judge_state *state = &verdict->state[m->index];
+	return false;
+}
 
-		fact = &a->facts[m->index];
-		*state = !fact->asked ? JUDGE_AWAY : fact->error != 0 ? JUDGE_MISSING :
-		    (fact->st.st_mode & S_IFMT) != (node->mode & S_IFMT) ? JUDGE_TYPE :
-		    fact->record_error == 0 && fact->record.id != node_key(node) ? JUDGE_OTHER :
-		    fact->record_error != 0 ? JUDGE_RECORD : JUDGE_GOOD;
-		if (*state == JUDGE_GOOD && verdict->source < 0)
-			verdict->source = (int)m->index;
-		verdict->unanimous = verdict->unanimous && *state == JUDGE_GOOD;
+/* The name does not belong here: it goes to quarantine wherever it is. */
+static int
+put_aside(struct ask *a)
+{
+	struct member *m;
+
+	for_each_member(a->v, m) {
+		if (a->facts[m->index].error == 0 && !a->v->no_writes &&
+		    quarantine_move(m->r, a->at[m->index].handle, a->name, a->path, "the directory's digest does not know it") == 0)
+			log_warning("%s: added on replica %s by something else than mendfs: moved to quarantine", a->path, m->r->path);
 	}
-	nodes_put(a->v, node);
-	return verdict->source >= 0;
+	return -ENOENT;
 }
 
 /* What carries no record is proved by the directory's digest, where members disagree or there is but one. */
@@ -188,6 +250,8 @@ judge_links(struct ask *a)
 		if (settle_prove(a->v, m, a->dir) != 0)
 			continue;
 		a->dir->proved = true;
+		if (a->facts[m->index].error == -ENOENT)
+			return put_aside(a);
 		if (m != source) {
 			enum judge_state was = verdict->state[m->index];
 
@@ -207,18 +271,52 @@ judge_links(struct ask *a)
 static bool
 link_instead(struct ask *a, struct member *m, const struct judge_fact *good)
 {
-	struct handles_place place;
+	const struct link *link;
+	struct replica_at from;
 	struct node *node;
 	bool linked = false;
 
-	if (good->record_error != 0 || good->st.st_nlink < 2 || (node = nodes_get(a->v, good->record.id)) == NULL)
+	if (good->record_error != 0 || (node = nodes_get(a->v, good->record.id)) == NULL)
 		return false;
-	if (!S_ISDIR(node->mode) && node->links != NULL && handles_at(a->v, m, node, &place) == 0) {
-		linked = m->r->ops->link(m->r, place.at, a->at[m->index].handle, a->name) == 0;
-		handles_at_done(a->v, &place);
+	pthread_mutex_lock(&a->v->nodes_lock);
+	link = node->links;
+	pthread_mutex_unlock(&a->v->nodes_lock);
+	if (!S_ISDIR(node->mode) && link != NULL && handles_dir(a->v, m, link->dir, &from.handle) == 0) {
+		from.name = link->name;
+		linked = m->r->ops->link(m->r, from, a->at[m->index].handle, a->name) == 0;
+		handles_done(a->v, link->dir);
 	}
 	nodes_put(a->v, node);
 	return linked;
+}
+
+/* A directory that is made anew: the handle that leads to the old one is of no use. */
+static void
+forget_handle(struct ask *a, struct member *m, const struct judge_fact *good)
+{
+	struct node *node;
+
+	if (good->record_error != 0 || (node = nodes_get(a->v, good->record.id)) == NULL)
+		return;
+	handles_drop(a->v, m, node);
+	nodes_put(a->v, node);
+}
+
+/* Is the file open for writing? (A hint: whoever opens it now waits for the name to be mended, or finds it so.) */
+static bool
+is_open(struct ask *a, const struct judge_fact *good)
+{
+	struct node *node;
+	bool open = false;
+
+	if (!S_ISREG(good->st.st_mode) || good->record_error != 0 || (node = nodes_get(a->v, good->record.id)) == NULL)
+		return false;
+	if (pthread_rwlock_tryrdlock(&node->lock) == 0) {
+		open = node->file != NULL && node->file->writers > 0;
+		pthread_rwlock_unlock(&node->lock);
+	}
+	nodes_put(a->v, node);
+	return open;
 }
 
 /* Make the name anew on ${m}. */
@@ -231,6 +329,11 @@ mend_missing(struct ask *a, struct member *m, const struct copy *c, struct repli
 
 	if (link_instead(a, m, good))
 		return 0;
+	if (is_open(a, good)) {
+		/* Its handle there leads to what was removed: what is written to it would be lost. */
+		members_lose(a->v, m, -ESTALE, "mending a file that is open");
+		return 0;
+	}
 	if (!S_ISDIR(good->st.st_mode) && (rc = copy_node(c, from, to.handle, a->name)) != -EBADMSG)
 		return rc;
 
@@ -239,6 +342,8 @@ mend_missing(struct ask *a, struct member *m, const struct copy *c, struct repli
 		return rc;
 	if ((rc = copy_make(c, from, to.handle, a->name)) != 0)
 		return rc;
+	if (S_ISDIR(good->st.st_mode))
+		forget_handle(a, m, good);
 	if (S_ISREG(good->st.st_mode) &&
 	    ((rc = copy_data(c, from, to, NULL)) != 0 || (rc = copy_tags(c, &good->record)) != 0))
 		return rc;
@@ -336,6 +441,15 @@ nowhere(const struct ask *a)
 	return true;
 }
 
+/* Links and special files have no record to miss. */
+static bool
+may_be_torn(const struct ask *a)
+{
+	mode_t mode = a->facts[a->verdict.torn].st.st_mode;
+
+	return a->dirty || (!S_ISREG(mode) && !S_ISDIR(mode));
+}
+
 static int
 decide(struct ask *a, bool *again)
 {
@@ -344,10 +458,20 @@ decide(struct ask *a, bool *again)
 	*again = false;
 	if (nowhere(a))
 		return members_in_sync(a->v) > 0 ? -ENOENT : -EIO;
-	if (judge_by_node(a))
+	if (ids_differ(a)) {
+		if (judge_by_digest(a))
+			return 0;
+		if (!a->dirty) {
+			log_error("%s: another file on each replica, and the names of its directory match their digest on none; "
+			    "run fsck.mendfs", a->path);
+			return -EIO;
+		}
+	} else if (judge_by_node(a)) {
 		return 0;
+	}
 	judge_inode(a->facts, a->v->member_count, a->dirty, &a->verdict);
-	if (a->verdict.source < 0 && a->verdict.torn < 0) {
+	/* Torn is what our own crash leaves, nothing else: a file put there by hand is fsck's to take in. */
+	if (a->verdict.source < 0 && (a->verdict.torn < 0 || !may_be_torn(a))) {
 		log_error("%s: no replica can prove it: the record is missing, damaged, or does not match what is found; "
 		    "run fsck.mendfs to see and settle it", a->path);
 		return -EIO;

@@ -80,6 +80,7 @@ struct volume {
 	pthread_mutex_t label_lock;	/* labels, on disk too */
 	struct intent *intent;
 	_Atomic uint64_t next_id;
+	_Atomic uint64_t ids_reserved;	/* the labels say that ids below may be in use */
 
 	pthread_rwlock_t tree;		/* names: links, dir->names, handles of directories by name */
 
@@ -138,6 +139,8 @@ struct file {
 	bool writable[VOLUME_REPLICAS_MAX];
 	replica_handle tags_handle[VOLUME_REPLICAS_MAX];
 	bool tags_writable[VOLUME_REPLICAS_MAX];
+	bool sum_proved;		/* the tags files' pages match the record's sum, on some member */
+	bool keep_pages;		/* no page may be dropped: tags_set is about to come */
 	bool tags_written;		/* since the last fsync */
 	uint64_t pages_counted;		/* this file's part of volume->tag_pages */
 	/* The block last written in part, as it is now: what appends merge with. */

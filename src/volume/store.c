@@ -8,6 +8,7 @@
 #include "volume/file.h"
 #include "volume/files.h"
 #include "volume/handles.h"
+#include "volume/load.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/store.h"
@@ -84,6 +85,20 @@ store_encode(struct volume *v, const struct node *node, struct record *record, u
 	return record_encode(&v->digest, record, out, RECORD_SIZE_MAX);
 }
 
+static int
+record_put(struct volume *v, struct member *m, struct node *node, const struct replica_times *times,
+    const uint8_t *data, size_t len)
+{
+	struct handles_place place;
+	int rc;
+
+	if ((rc = handles_at(v, m, node, &place)) != 0)
+		return rc;
+	rc = m->r->ops->store(m->r, place.at, times, data, len);
+	handles_at_done(v, &place);
+	return rc;
+}
+
 /* Put an encoded record on all members. */
 static int
 record_fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len)
@@ -92,21 +107,15 @@ record_fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t 
 		.atime = node->atime_set ? node->atime : (struct timespec){ .tv_nsec = UTIME_OMIT },
 		.mtime = node->mtime
 	};
-	struct handles_place place;
 	struct member *m;
 	unsigned stored = 0;
 	int rc;
 
 	for_each_member(v, m) {
-		if ((rc = handles_at(v, m, node, &place)) == 0) {
-			rc = m->r->ops->store(m->r, place.at, &times, data, len);
-			handles_at_done(v, &place);
-		}
-		if (rc == -ENOENT || rc == -ENOTDIR) {
-			/* Taken away behind our back: the next look-up puts it there again. */
-			log_warning("%s: id %llu is missing there", m->r->path, (unsigned long long)node_key(node));
-			continue;
-		}
+		rc = record_put(v, m, node, &times, data, len);
+		/* Taken away behind our back: it is put there again. */
+		if ((rc == -ENOENT || rc == -ENOTDIR) && load_mend_node(v, node) == 0)
+			rc = record_put(v, m, node, &times, data, len);
 		if ((rc = members_settle(v, m, rc, "storing a record")) < 0)
 			return rc;
 		stored += rc == 0;

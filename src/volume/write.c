@@ -254,19 +254,23 @@ write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t le
 	span_digest(v, data, offset, &span);
 
 	kept = fan_out(v, node, data, len, offset, &why);
+	node->file->keep_pages = true;
 	if (kept < len) {
 		/* Whole blocks only: of a torn one neither the old nor the new bytes are known. */
 		kept = (offset + kept) / BLOCK * BLOCK > offset ? (size_t)((offset + kept) / BLOCK * BLOCK - offset) : 0;
 		keep_blocks = kept == 0 ? 0 : (offset + kept) / BLOCK - span.first;
 		size = kept > 0 && offset + kept > node->size ? offset + kept : node->size;
 		write_undo(v, node, span.first + keep_blocks, offset + len, size);
-		if (kept == 0)
+		if (kept == 0) {
+			node->file->keep_pages = false;
 			return why;
+		}
 		span.count = keep_blocks;
 		span.tail = false;
 	}
 
 	tags_set(node->file->tags, span.first, span.count, span.tags);
+	node->file->keep_pages = false;
 	files_edge_forget(node->file, span.first, span.count);
 	if (span.tail)
 		edge_keep(node->file, span.first + span.count - 1, span.tail_block);
