@@ -21,7 +21,7 @@
 #define RECORD_BYTES_MAX 8192
 #define TAG_PAGE 4096
 #define TAG_PAGE_BLOCKS 255
-#define MEND_TRIES 60
+#define MEND_TRIES 300			/* some 15 s: copies that nobody reads are proved in the background */
 
 void
 drop_caches(unsigned what)
