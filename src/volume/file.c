@@ -17,8 +17,7 @@
 static int
 open_for_reading(struct volume *v, struct node *node)
 {
-	struct member *m = members_for_read(v, node_key(node));
-	int rc;
+	struct member *m;
 
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		if (node->file->handle[m->index] >= 0 && member_in_sync(m))
@@ -26,7 +25,7 @@ open_for_reading(struct volume *v, struct node *node)
 	}
 	if ((m = members_for_read(v, node_key(node))) == NULL)
 		return -EIO;
-	if ((rc = files_open_one(v, node, m, false)) == 0)
+	if (files_open_one(v, node, m, false) == 0)
 		return 0;
 	/* Whoever can't, is found out there. */
 	return files_open_all(v, node, false);

@@ -218,7 +218,7 @@ load_name(struct volume *v, struct node *dir, const char *name, struct node **ou
 		nodes_put(v, node);
 		return rc;
 	}
-	if (dirty && S_ISDIR(node->mode) && (rc = settle_directory(v, node)) == 0) {
+	if (dirty && S_ISDIR(node->mode) && settle_directory(v, node) == 0) {
 		pthread_rwlock_wrlock(&node->lock);
 		store_later(v, node);
 		pthread_rwlock_unlock(&node->lock);
@@ -268,13 +268,13 @@ load_mend_node(struct volume *v, struct node *node)
 		name = strdup(node->links->name);
 	}
 	pthread_mutex_unlock(&v->nodes_lock);
+	/* The root alone has no name. */
 	if (node == v->root)
-		return load_mend(v, NULL, NULL);
-	if (dir == NULL || name == NULL) {
-		free(name);
-		return -ESTALE;
-	}
-	rc = load_mend(v, dir, name);
+		rc = load_mend(v, NULL, NULL);
+	else if (dir == NULL || name == NULL)
+		rc = -ESTALE;
+	else
+		rc = load_mend(v, dir, name);
 	free(name);
 	return rc;
 }

@@ -42,7 +42,7 @@ file_read(struct volume *v, struct node *node, uint64_t offset, size_t len, cons
 {
 	uint8_t *scratch = blocks_scratch();
 	ssize_t n;
-	int rc;
+	int rc = 0;
 
 	if (scratch == NULL)
 		return -ENOMEM;

@@ -111,7 +111,7 @@ static int
 equalise_block(struct work *w, uint64_t index)
 {
 	size_t len = w->size - index * BLOCK < BLOCK ? (size_t)(w->size - index * BLOCK) : BLOCK;
-	bool readable[VOLUME_REPLICAS_MAX];
+	bool readable[VOLUME_REPLICAS_MAX] = { false };
 	const uint8_t *right;
 	struct member *m;
 	unsigned i;

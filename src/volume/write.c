@@ -175,7 +175,9 @@ fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, ui
 		count++;
 	}
 	if (lanes) {
-		write_run(&jobs[0].job);
+		/* All may have been lost since they were counted. */
+		if (count > 0)
+			write_run(&jobs[0].job);
 		lane_batch_wait(&batch);
 	}
 
@@ -337,7 +339,7 @@ write_size(struct volume *v, struct node *node, uint64_t size)
 {
 	struct size_change change = { size, node->size };
 	uint8_t *block = NULL;
-	int rc;
+	int rc = 0;
 
 	if (size < node->size && size % BLOCK != 0) {
 		if ((block = blocks_scratch_edges()) == NULL)
