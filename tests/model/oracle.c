@@ -93,16 +93,10 @@ op_drop_caches(struct world *world)
 static void
 one_operation(struct world *world)
 {
-	static unsigned total;
-	unsigned weight, tries, i;
+	unsigned weight, total = 0, tries, i;
 
-	if (total == 0) {
-		unsigned sum = 0;
-
-		for (i = 0; i < OPERATIONS; i++)
-			sum += operations[i].weight;
-		total = sum;
-	}
+	for (i = 0; i < OPERATIONS; i++)
+		total += operations[i].weight;
 	for (tries = 0; tries < 100; tries++) {
 		weight = (unsigned)random_below(world, total);
 		for (i = 0; weight >= operations[i].weight; i++)
@@ -292,7 +286,7 @@ parse(int argc, char **argv, struct options *options)
 static void
 settle_options(struct options *options)
 {
-	char path[PATH_BYTES_MAX];
+	static char path[PATH_BYTES_MAX];
 
 	if (options->replica_count < 2 || options->all_spoiled)
 		options->spoil = false;
@@ -302,7 +296,7 @@ settle_options(struct options *options)
 	}
 	if (options->reference == NULL && options->replica_count > 0) {
 		snprintf(path, sizeof(path), "%s", options->replicas[0]);
-		options->reference = strdup(dirname(path));
+		options->reference = dirname(path);
 	}
 	options->fallocate_modes = fallocate_probe(options->reference != NULL ? options->reference : options->mount);
 	options->umask = (mode_t[]){ 022, 0, 077, 027 }[options->seed % 4];
