@@ -339,6 +339,9 @@ check_root(const struct dir_replica *d)
 static int
 probe_xattrs(const struct dir_replica *d)
 {
+	/* Asking changes nothing, so a mount that is refused later leaves no trace. */
+	if (fgetxattr(d->root, PROBE_XATTR, NULL, 0) >= 0 || errno == ENODATA)
+		return 0;
 	if (fsetxattr(d->root, PROBE_XATTR, "1", 1, 0) == 0) {
 		if (fremovexattr(d->root, PROBE_XATTR) != 0 && errno != ENODATA)
 			return dir_replica_error();
