@@ -39,6 +39,7 @@ story() {	# story FOLDER: the same commands give the same objects
 	cd / || return 1
 }
 
+in_memory
 volume_new 2
 mount_up read=round-robin
 flip_start -r 40 -n 60 -s 30

@@ -34,6 +34,7 @@ note "$(find "$T/ref" | wc -l) names"
 # nothing WHAT FILE: the list of differences is empty.
 nothing() { [ ! -s "$2" ] || fail "$1: $(head -n 5 "$2")"; }
 
+in_memory
 volume_new 2
 mount_up read=round-robin
 mkdir "$MNT/a" "$MNT/b"

@@ -20,6 +20,7 @@ fi
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$DAEMON/status"; }
 descriptors() { find "/proc/$DAEMON/fd" -mindepth 1 | wc -l; }
 
+in_memory
 volume_new 2
 mount_up
 "$MANY" "$MNT/tree" "$files" >"$T/out" || fail "cannot make $files files: $(cat "$T/out")"

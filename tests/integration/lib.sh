@@ -26,9 +26,9 @@ LOOPS=()
 CHILDREN=()	# processes that cleanup must end
 UNDO=()		# commands that put back what the test changed outside $T
 
-note() { echo "$NAME: $*" >&2; }
+note() { echo "$NAME: ${SECONDS} s: $*" >&2; }
 
-skip() { note "skipped: $*"; exit 77; }
+skip() { echo "$NAME: skipped: $*" >&2; exit 77; }
 
 fail() {
 	if [ -n "$LOG" ] && [ -s "$LOG" ]; then
@@ -36,7 +36,7 @@ fail() {
 		tail -n 15 "$LOG" >&2
 		echo "---" >&2
 	fi
-	note "FAILED: $*"
+	echo "$NAME: FAILED: $*" >&2
 	exit 1
 }
 
@@ -98,6 +98,7 @@ PATH=$BUILD:$PATH:/usr/sbin:/sbin
 unset "${!MENDFS_@}"
 T=$(mktemp -d "${TMPDIR:-/tmp}/mendfs-$NAME.XXXXXX") || fail "mktemp"
 chmod 755 "$T"
+BASE=$T
 trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
 
@@ -143,12 +144,21 @@ replica_on() {
 	REPLICA=$where/r
 }
 
+# in_memory: the volumes to come lie on a tmpfs, where this kernel's can carry
+# user xattrs: for tests that make so many files that they would wait for the disk.
+in_memory() {
+	mkdir "$T/memory"
+	mount -t tmpfs -o size=4g,mode=755 none "$T/memory" || return 0
+	MOUNTS+=("$T/memory")
+	if setfattr -n user.test -v 1 "$T/memory" 2>/dev/null; then BASE=$T/memory; fi
+}
+
 # volume_new N [FSTYPE...]: empty replicas, on plain folders or one on each type; a mountpoint.
 volume_new() {
 	local n=$1 i base
 	shift
-	base=$T/v$((VOLUMES = ${VOLUMES:-0} + 1))
-	mkdir "$base"
+	base=$BASE/v$((VOLUMES = ${VOLUMES:-0} + 1))
+	mkdir "$base" || fail "mkdir"
 	MNT=$base/mnt
 	LOG=$base/log
 	REPLICAS=()
