@@ -142,7 +142,7 @@ names_compare(struct volume *v, struct node *dir, const struct names *a, const s
 static int
 snapshot_once(struct volume *v, struct dir *dir, size_t *differences)
 {
-	struct names other;
+	struct names other = { .count = 0 };
 	struct member *m;
 	int rc;
 

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -146,6 +147,7 @@ equalise(struct work *w)
 	unsigned i;
 	int rc = 0;
 
+	assert(w->count > 0);
 	if ((w->data = malloc((size_t)w->count * BLOCK)) == NULL)
 		return -ENOMEM;
 	for (i = 0; rc == 0 && i < w->count; i++) {

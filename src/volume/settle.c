@@ -363,6 +363,20 @@ state_text(enum judge_state state)
 	}
 }
 
+/* A name that was put right changed the directory's mtime there: its seal again, unless it is to be stored anyway. */
+static int
+seal_directory(struct ask *a, struct member *m)
+{
+	struct replica_times seal = { .atime.tv_nsec = UTIME_OMIT };
+	const struct replica_at at = { .handle = a->at[m->index].handle };
+
+	if (a->dir == NULL || pthread_rwlock_tryrdlock(&a->dir->lock) != 0)
+		return 0;
+	seal.mtime = a->dir->mtime;
+	pthread_rwlock_unlock(&a->dir->lock);
+	return m->r->ops->store(m->r, at, &seal, NULL, 0);
+}
+
 static void
 mend_member(struct ask *a, struct member *m)
 {
@@ -385,6 +399,8 @@ mend_member(struct ask *a, struct member *m)
 	if (rc == 0 && (state == JUDGE_META || state == JUDGE_RECORD))
 		rc = copy_finish(&c, from, to);
 
+	if (rc == 0)
+		rc = seal_directory(a, m);
 	if (rc == 0) {
 		atomic_fetch_add(&m->mended, 1);
 		log_warning("mended %s on replica %s from replica %s: %s", a->path, m->r->path, source->r->path, state_text(state));
@@ -607,7 +623,7 @@ union_read(struct volume *v, struct node *dir, struct listing *all)
 	int rc;
 
 	for_each_member(v, m) {
-		if ((rc = handles_dir(v, m, dir, &handle)) != 0)
+		if (handles_dir(v, m, dir, &handle) != 0)
 			continue;
 		rc = listing_read(m->r, handle, &one);
 		handles_done(v, dir);
