@@ -189,6 +189,26 @@ tags_page_out(struct tags *tags)
 	return 0;
 }
 
+int
+tags_page_in(struct tags *tags, uint64_t count)
+{
+	uint64_t room = count > 0 ? count : 1;
+	struct page *page;
+	uint8_t *array;
+
+	assert(tags->paged && count <= RECORD_TAGS_MAX);
+	if ((array = calloc(room, DIGEST_SIZE)) == NULL)
+		return -ENOMEM;
+	if ((page = page_find(tags, 0)) != NULL)
+		memcpy(array, tagpage_tag(page->bytes, 0), count * DIGEST_SIZE);
+	pages_free(tags);
+	list_init(&tags->ages);
+	tags->paged = false;
+	tags->array = array;
+	tags->array_count = room;
+	return 0;
+}
+
 void
 tags_inline_again(struct tags *tags)
 {

@@ -85,6 +85,9 @@ uint64_t tags_pages(uint64_t count);
 /* tags_page_out(tags): turn an array into pages, whatever its length (its record found no room). */
 int tags_page_out(struct tags *tags);
 
+/* tags_page_in(tags, count): take tags_page_out back, all pages still being in memory; ${count} blocks. -ENOMEM. */
+int tags_page_in(struct tags *tags, uint64_t count);
+
 /* tags_inline_again(tags): the file is empty: start over with an array. */
 void tags_inline_again(struct tags *tags);
 

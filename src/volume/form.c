@@ -89,17 +89,27 @@ form_meta(struct candidate *c)
 int
 mount_form(struct mount *mount)
 {
+	const struct replica_at top = { REPLICA_ROOT, NULL };
+	struct replica_times times = { .atime.tv_nsec = UTIME_OMIT };
+	struct stat before;
 	struct label label;
 	uint64_t next_id;
 	unsigned i;
 	int rc;
 
+	/* Making .mendfs is no change that anybody shall see: adopting takes the times as they were. */
+	if ((rc = mount->candidates[0].r->ops->stat(mount->candidates[0].r, top, &before)) != 0)
+		return rc;
 	for (i = 0; i < mount->count; i++) {
 		if ((rc = form_meta(&mount->candidates[i])) != 0) {
 			log_error("%s: cannot make .mendfs: %s", mount->candidates[i].real, strerror(-rc));
 			return rc;
 		}
 	}
+	times.mtime = before.st_mtim;
+	if (!mount->candidates[0].empty &&
+	    (rc = mount->candidates[0].r->ops->store(mount->candidates[0].r, top, &times, NULL, 0)) != 0)
+		return rc;
 	if ((rc = form_trees(mount, &next_id)) != 0)
 		return rc;
 	label_new(mount, &label);

@@ -4,6 +4,9 @@
 #include "util/log.h"
 #include "volume/mount.h"
 
+/* What a label, an intent bitmap and their directories take, with some to spare. */
+#define ROOM_MIN (64 * 1024)
+
 /* The first candidate whose label can be read. */
 static struct candidate *
 first_labelled(struct mount *mount)
@@ -151,6 +154,7 @@ static int
 judge_forming(struct mount *mount)
 {
 	struct candidate *c;
+	struct statvfs st;
 	unsigned i;
 
 	if (mount->options->read_only) {
@@ -159,6 +163,11 @@ judge_forming(struct mount *mount)
 	}
 	for (i = 0; i < mount->count; i++) {
 		c = &mount->candidates[i];
+		if (c->r->ops->statfs(c->r, &st) == 0 && (uint64_t)st.f_bfree * st.f_frsize < ROOM_MIN) {
+			log_error("%s: less than %d KiB are free there, too little for a replica; use a larger file system, or free some space",
+			    c->real, ROOM_MIN / 1024);
+			return -ENOSPC;
+		}
 		if (c->empty || (mount->options->adopt && i == 0))
 			continue;
 		if (mount->options->adopt)

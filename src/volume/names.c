@@ -78,6 +78,11 @@ node_unlinked(struct volume *v, struct node *node)
 		node->nlink--;
 	gone = node->nlink == 0;
 	change_times(node, false);
+	if (gone && node->file != NULL && node->file->users == 0) {
+		/* Nobody has it open, it only waited to be stored: its space is to be free now. */
+		node->dirty = false;
+		files_detach(v, node);
+	}
 	if (!gone)
 		store_later(v, node);
 	else if (node->file == NULL && node->paged && node->pins == NULL)

@@ -114,9 +114,9 @@ struct survey {
 	bool any_zeros;
 };
 
-/* Ask the members, all of them or up to the first good page. */
+/* Ask all members: a page serves a megabyte of data, and nobody else looks at the others' copies. */
 static void
-survey_take(struct volume *v, struct node *node, struct file *file, uint64_t index, bool all, struct survey *s)
+survey_take(struct volume *v, struct node *node, struct file *file, uint64_t index, struct survey *s)
 {
 	uint8_t page[TAGPAGE_SIZE];
 	struct member *m;
@@ -134,8 +134,6 @@ survey_take(struct volume *v, struct node *node, struct file *file, uint64_t ind
 			memcpy(s->page, page, TAGPAGE_SIZE);
 			s->best = found;
 		}
-		if (found == PAGE_GOOD && !all)
-			break;
 	}
 	/* Zeros that the sum vouches for are as good as any page. */
 	if (s->best != PAGE_GOOD && s->any_zeros && zeros_are_meant(v, node, file)) {
@@ -183,7 +181,7 @@ pages_load(void *arg, uint64_t index, uint8_t *page)
 	struct pages_context *c = arg;
 	struct survey s;
 
-	survey_take(c->volume, c->node, c->file, index, false, &s);
+	survey_take(c->volume, c->node, c->file, index, &s);
 	if (s.best == PAGE_NONE)
 		return -EIO;
 	memcpy(page, s.page, TAGPAGE_SIZE);
@@ -198,7 +196,7 @@ pages_prove(struct volume *v, struct node *node, struct file *file, uint64_t ind
 {
 	struct survey s;
 
-	survey_take(v, node, file, index, true, &s);
+	survey_take(v, node, file, index, &s);
 	survey_mend(v, node, file, index, &s);
 }
 

@@ -132,29 +132,37 @@ tags_of(struct volume *v, struct node *node, struct file **file, bool *borrowed)
 	return *borrowed ? files_load(v, node, file) : 0;
 }
 
+/* The changed pages of the tags file, and the record. */
+static int
+store_tags(struct volume *v, struct node *node, struct pages_context *context, struct record *record)
+{
+	uint8_t data[RECORD_SIZE_MAX];
+	int rc, len;
+
+	if ((rc = tags_each_dirty(context->file->tags, node_key(node), pages_write, context)) != 0)
+		return rc;
+	tags_fill_record(context->file->tags, (node->size + BLOCK - 1) / BLOCK, record);
+	if ((len = store_encode(v, node, record, data)) < 0)
+		return len;
+	return record_fan_out(v, node, data, (size_t)len);
+}
+
 static int
 store_file(struct volume *v, struct node *node)
 {
 	struct pages_context context = { .volume = v, .node = node };
 	struct record record = { .generation = node->generation + 1 };
-	uint8_t data[RECORD_SIZE_MAX];
 	bool borrowed;
-	int rc, len;
+	int rc;
 
 	if ((rc = tags_of(v, node, &context.file, &borrowed)) != 0)
 		return rc;
-	for (;;) {
-		if ((rc = tags_each_dirty(context.file->tags, node_key(node), pages_write, &context)) != 0)
-			break;
-		tags_fill_record(context.file->tags, (node->size + BLOCK - 1) / BLOCK, &record);
-		if ((rc = len = store_encode(v, node, &record, data)) < 0)
-			break;
-		rc = record_fan_out(v, node, data, (size_t)len);
-		/* Other attributes left no room for the tags: they move out. */
-		if (rc != -ENOSPC || tags_paged(context.file->tags))
-			break;
-		if ((rc = tags_page_out(context.file->tags)) != 0)
-			break;
+	rc = store_tags(v, node, &context, &record);
+	if (rc == -ENOSPC && !tags_paged(context.file->tags)) {
+		/* Other attributes left no room for the tags: they move out, if there is room for that. */
+		if ((rc = tags_page_out(context.file->tags)) == 0 &&
+		    (rc = store_tags(v, node, &context, &record)) != 0)
+			tags_page_in(context.file->tags, (node->size + BLOCK - 1) / BLOCK);
 	}
 	if (rc == 0) {
 		tags_clean(context.file->tags);

@@ -164,13 +164,15 @@ make_room(struct volume *v, struct node *node)
 	bool opened = node->file == NULL;
 	int rc;
 
-	if (!S_ISREG(node->mode) || node->paged || node->size == 0)
+	/* A record of the least size has nothing to give. */
+	if (!S_ISREG(node->mode) || node->paged || node->size <= BLOCK)
 		return -ENOSPC;
 	if ((rc = files_attach(v, node)) != 0)
 		return rc;
 	if ((rc = tags_page_out(node->file->tags)) == 0) {
 		node->dirty = true;
-		rc = store_now(v, node);
+		if ((rc = store_now(v, node)) != 0)
+			tags_page_in(node->file->tags, (node->size + BLOCK - 1) / BLOCK);
 	}
 	if (opened && !node->dirty)
 		files_detach(v, node);

@@ -15,7 +15,7 @@ refused() {
 	pid=$!
 	for ((i = 0; i < 400; i++)); do
 		alive $pid || break
-		grep -q " $T/.* fuse" /proc/self/mounts && break
+		grep -q " ${*: -1} fuse" /proc/self/mounts && break
 		sleep 0.05
 	done
 	if alive $pid; then
