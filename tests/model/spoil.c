@@ -232,6 +232,16 @@ read_span(struct world *world, struct inode *inode, int fd, uint64_t from, uint6
 	}
 }
 
+static void
+read_block(struct world *world, struct inode *inode, int fd, uint64_t offset)
+{
+	ssize_t got = pread(fd, world->scratch, 4096, (off_t)offset);
+
+	if (got <= 0)
+		fail(world, inode, "pread of a damaged file at %" PRIu64 ": %s", offset, strerrorname_np(errno));
+	check_data(world, inode, offset, world->scratch, (size_t)got, "pread of a damaged file");
+}
+
 static _Thread_local uint32_t read_state = 1;
 
 void
@@ -256,6 +266,10 @@ read_wholly(struct world *world, struct inode *inode, bool direct)
 			at = end;
 		}
 		read_span(world, inode, fd, size > 65536 ? size - 65536 : 0, size, &read_state);
+		/* One block for each page of tags, where holes are, too. */
+		if (inode->spoilt_what & SPOIL_TAGS)
+			for (at = 0; at < size; at += 4096 * TAG_PAGE_BLOCKS)
+				read_block(world, inode, fd, at);
 	}
 	if (!direct)
 		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);

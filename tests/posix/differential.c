@@ -24,23 +24,34 @@ static const char *const kinds[] = {
 static const char *const endings[] = { "", "/", "/.", "/.." };
 #define ENDINGS (sizeof(endings) / sizeof(endings[0]))
 
+/* A size, but no data: replacing a file makes ext4 write out what is new in it at once. */
+static void
+make_hollow(const char *path, mode_t mode, uid_t owner, gid_t group)
+{
+
+	OK(mknod(path, S_IFREG | 0600, 0));
+	OK(truncate(path, 10));
+	OK(chown(path, owner, group));
+	OK(chmod(path, mode));
+}
+
 static void
 set_scene(void)
 {
 
-	make("file", 0644, ALICE, GROUP_A);
+	make_hollow("file", 0644, ALICE, GROUP_A);
 	OK(link("file", "second"));
 	make_dir("dir", 0755, ALICE, GROUP_A);
 	make_dir("full", 0755, ALICE, GROUP_A);
-	make("full/x", 0600, ALICE, GROUP_A);
+	make_hollow("full/x", 0600, ALICE, GROUP_A);
 	OK(symlink("file", "tofile"));
 	OK(symlink("dir", "todir"));
 	OK(symlink("missing", "dangling"));
 	OK(symlink("loop", "loop"));
 	OK(mkfifo("fifo", 0622));
 	make_dir("closed", 0700, BOB, GROUP_B);
-	make("closed/x", 0666, ALICE, GROUP_A);
-	make("foreign", 0640, BOB, GROUP_B);
+	make_hollow("closed/x", 0666, ALICE, GROUP_A);
+	make_hollow("foreign", 0640, BOB, GROUP_B);
 }
 
 static FILE *described;
@@ -248,7 +259,7 @@ compare_pairs(bool root)
 			for (b = 0; b < KINDS; b++)
 				for (ending = 0; ending < ENDINGS; ending++) {
 					/* All pairs once, and with an ending on this side or on that. */
-					if (ending > 0 && (a + b + number) % 3 != 0)
+					if (ending > 0 && (a + b + number) % 7 != 0)
 						continue;
 					snprintf(from, sizeof(from), "%s%s", kinds[a], b % 2 ? endings[ending] : "");
 					snprintf(to, sizeof(to), "%s%s", kinds[b], b % 2 ? "" : endings[ending]);
