@@ -29,7 +29,7 @@ story() {	# story FOLDER: the same commands give the same objects
 	git checkout -q main && git merge -q --no-edit side || return 1
 	git rm -q -r tests && git commit -qm fourth || return 1
 	git stash list >/dev/null && git status --porcelain >status || return 1
-	git gc -q --aggressive || return 1
+	git gc -q --prune=now || return 1
 	git fsck --full --strict >fsck 2>&1 || return 1
 	git clone -q . ../clone && git clone -q --no-local --bare . ../bare.git || return 1
 	git -C ../clone checkout -q side || return 1

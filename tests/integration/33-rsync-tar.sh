@@ -12,10 +12,12 @@ if [ -z "$LONG" ]; then
 fi
 cd "$T/ref" || exit 1
 mkdir odd
-head -c 20000000 /dev/urandom >odd/large
-truncate -s 200M odd/sparse
-for at in 0 99999 104857600 200000000; do echo "at $at" | dd of=odd/sparse bs=1 seek=$at conv=notrunc status=none; done
-for ((i = 0; i < 300; i++)); do ln odd/large "odd/link $i" 2>/dev/null || break; done
+head -c 8000000 /dev/urandom >odd/large
+ln odd/large odd/large.too
+truncate -s 40M odd/sparse
+for at in 0 99999 10485760 40000000; do echo "at $at" | dd of=odd/sparse bs=1 seek=$at conv=notrunc status=none; done
+echo linked >odd/link
+for ((i = 0; i < 300; i++)); do ln odd/link "odd/link $i"; done
 find linux -name '*.h' | head -n 200 | while read -r f; do ln "$f" "odd/$(echo "$f" | tr / _)"; done
 mkfifo odd/fifo
 mknod odd/null c 1 3
