@@ -269,12 +269,13 @@ read_through(const char *name, off_t block, bool whole)
 	snprintf(path, sizeof(path), "%s%s", set.mount, name);
 	if ((fd = open(path, O_RDONLY | O_NOFOLLOW | O_DIRECT | O_NOATIME | O_CLOEXEC)) < 0)
 		return;		/* moved or removed just now: the caller looks again */
-	if (rng() & 1)
-		(void)pread(fd, direct, BLOCK, block);
-	do {
-		len = pread(fd, direct, BLOCK, at);
-		at += BLOCK;
-	} while (whole && len == BLOCK && !stop);
+	len = rng() & 1 ? pread(fd, direct, BLOCK, block) : 0;
+	if (len >= 0) {
+		do {
+			len = pread(fd, direct, BLOCK, at);
+			at += BLOCK;
+		} while (whole && len == BLOCK && !stop);
+	}
 	if (len < 0 && errno != EINTR) {
 		fprintf(stderr, "flip: read of %s at %lld: %s\n", path, (long long)(at - BLOCK), strerror(errno));
 		count.errors++;
