@@ -102,6 +102,21 @@ report_unreadable(const struct subject *s)
 }
 
 /*
+ * Has no member the length that the record says?  Then all of them were written
+ * to after it was stored: what was acknowledged stands behind its end.
+ */
+static bool
+outgrown(const struct subject *s, const struct record *record)
+{
+	for (unsigned i = 0; i < s->c->count; i++) {
+		if (s->asked[i] && s->facts[i].error == 0 && S_ISREG(s->facts[i].st.st_mode) &&
+		    (uint64_t)s->facts[i].st.st_size == record->size)
+			return false;
+	}
+	return true;
+}
+
+/*
  * In a dirty region blocks that are lost mean that the file is torn.  That is
  * to be known before anything is mended: another member's copy may be whole.
  */
@@ -112,7 +127,7 @@ is_torn(struct subject *s, const struct record *record, struct pages *pages)
 
 	if (!s->dirty)
 		return false;
-	if (!pages_proved(pages))
+	if (!pages_proved(pages) || outgrown(s, record))
 		return true;
 	blocks_verify(s, record, pages, true, &result);
 	return result.lost > 0 || result.unproved > 0;

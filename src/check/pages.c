@@ -35,8 +35,13 @@ struct pages {
 static int
 read_page(const struct pages *p, unsigned i, uint64_t index, uint8_t *page)
 {
-	if (p->file[i] == REPLICA_NONE)
+	if (p->file[i] == REPLICA_NONE && !digest_is_zero(p->record->sum))
 		return -ENOENT;
+	if (p->file[i] == REPLICA_NONE) {
+		/* A file of nothing but holes need not have a tags file. */
+		memset(page, 0, TAGPAGE_SIZE);
+		return 0;
+	}
 	return tagfile_read(p->s->c->members[i].r, p->file[i], &p->s->c->digest,
 	    p->record->id, index, page);
 }

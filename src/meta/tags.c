@@ -261,6 +261,14 @@ tags_prepare(struct tags *tags, const struct tags_source *source, uint64_t first
 	return 0;
 }
 
+bool
+tags_empty(const struct tags *tags, uint64_t index)
+{
+	const struct page *page = page_find(tags, index);
+
+	return page != NULL && digest_zeros(page->bytes, TAGPAGE_SIZE);
+}
+
 void
 tags_set(struct tags *tags, uint64_t first, uint64_t count, const uint8_t *in)
 {

@@ -60,6 +60,9 @@ int tags_get(struct tags *tags, const struct tags_source *source, uint64_t first
  */
 int tags_prepare(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t count);
 
+/* tags_empty(tags, index): does page ${index}, which is in memory, hold nothing yet? */
+bool tags_empty(const struct tags *tags, uint64_t index);
+
 /* tags_set(tags, first, count, in): replace tags that tags_prepare made room for. */
 void tags_set(struct tags *tags, uint64_t first, uint64_t count, const uint8_t *in);
 

@@ -397,8 +397,11 @@ names_link(struct volume *v, struct node *node, struct node *dir, const char *na
 	if ((rc = members_mark(v, node_key(dir), node_has_record(node) ? node_key(node) : node_key(dir))) != 0)
 		return rc;
 	pthread_rwlock_wrlock(&v->tree);
-	if ((rc = dir->nlink == 0 ? -ENOENT : namesop_link(v, &op)) == 0 &&
-	    (rc = nodes_link(v, node, dir, name)) != 0)
+	/* Its handles are a way to it: nobody may close them meanwhile. */
+	pthread_rwlock_wrlock(&node->lock);
+	rc = dir->nlink == 0 ? -ENOENT : namesop_link(v, &op);
+	pthread_rwlock_unlock(&node->lock);
+	if (rc == 0 && (rc = nodes_link(v, node, dir, name)) != 0)
 		namesop_uncreate(v, &op);
 	if (rc == 0) {
 		dir_changed(v, dir, node, name, 0);

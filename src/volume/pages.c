@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -221,6 +222,36 @@ pages_next(void *arg, uint64_t index, uint64_t *found)
 			*found = (uint64_t)at / TAGPAGE_SIZE;
 	}
 	return 0;
+}
+
+int
+pages_reserve(struct volume *v, const struct node *node, struct file *file, uint64_t index)
+{
+	struct member *m;
+	int rc;
+
+	for_each_member(v, m) {
+		if ((rc = pages_open(m, node_key(node), file, true)) == 0)
+			rc = m->r->ops->fallocate(m->r, file->tags_handle[m->index], FALLOC_FL_KEEP_SIZE,
+			    index * TAGPAGE_SIZE, TAGPAGE_SIZE);
+		/* Where it cannot be done, the page is tried when it is stored. */
+		if (rc == -EOPNOTSUPP)
+			rc = 0;
+		if ((rc = members_settle(v, m, rc, "reserving room for tags")) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+void
+pages_give_up(struct volume *v, struct node *node, struct file *file)
+{
+	/* Without memory they stay pages, which the next store tries to write. */
+	if (tags_page_in(file->tags, (node->size + BLOCK - 1) / BLOCK) != 0)
+		return;
+	pages_close(v, file);
+	pages_remove(v, node_key(node));
+	node->paged = false;
 }
 
 void

@@ -21,6 +21,20 @@ int pages_read(struct volume *volume, struct member *m, const struct node *node,
 /* pages_next(context, index, found): for tags_source, what any member has. */
 int pages_next(void *context, uint64_t index, uint64_t *found);
 
+/*
+ * pages_reserve(volume, node, file, index):
+ * A page is about to hold something: take its room on all members, so that it
+ * can be stored later.  -ENOSPC, -EDQUOT: there is none.
+ */
+int pages_reserve(struct volume *volume, const struct node *node, struct file *file, uint64_t index);
+
+/*
+ * pages_give_up(volume, node, file):
+ * Tags moved out of the record, and there is no room for them: they move in
+ * again, and what was made of a tags file goes.
+ */
+void pages_give_up(struct volume *volume, struct node *node, struct file *file);
+
 /* pages_cut(volume, node, file, count): the tags files have ${count} pages left. */
 void pages_cut(struct volume *volume, const struct node *node, struct file *file, uint64_t count);
 

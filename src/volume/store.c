@@ -162,7 +162,7 @@ store_file(struct volume *v, struct node *node)
 		/* Other attributes left no room for the tags: they move out, if there is room for that. */
 		if ((rc = tags_page_out(context.file->tags)) == 0 &&
 		    (rc = store_tags(v, node, &context, &record)) != 0)
-			tags_page_in(context.file->tags, (node->size + BLOCK - 1) / BLOCK);
+			pages_give_up(v, node, context.file);
 	}
 	if (rc == 0) {
 		tags_clean(context.file->tags);

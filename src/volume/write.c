@@ -115,10 +115,24 @@ tags_make_room(struct volume *v, struct node *node, uint64_t first, uint64_t cou
 {
 	struct pages_context context = { v, node, node->file };
 	const struct tags_source source = { pages_load, pages_next, &context };
+	bool was_paged = tags_paged(node->file->tags);
+	uint64_t page, last = (first + count - 1) / TAGPAGE_TAGS;
 	int rc;
 
-	if ((rc = tags_prepare(node->file->tags, &source, first, count)) == 0 && tags_paged(node->file->tags))
+	if ((rc = tags_prepare(node->file->tags, &source, first, count)) != 0 || !tags_paged(node->file->tags))
+		return rc;
+
+	/* What an array held fits into the first page. */
+	if (!was_paged)
+		rc = pages_reserve(v, node, node->file, 0);
+	for (page = first / TAGPAGE_TAGS; rc == 0 && page <= last; page++) {
+		if (tags_empty(node->file->tags, page))
+			rc = pages_reserve(v, node, node->file, page);
+	}
+	if (rc == 0)
 		node->paged = true;
+	else if (!was_paged)
+		pages_give_up(v, node, node->file);
 	return rc;
 }
 

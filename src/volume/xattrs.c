@@ -8,6 +8,7 @@
 #include "volume/handles.h"
 #include "volume/load.h"
 #include "volume/members.h"
+#include "volume/pages.h"
 #include "volume/store.h"
 #include "volume/xattrs.h"
 
@@ -172,7 +173,7 @@ make_room(struct volume *v, struct node *node)
 	if ((rc = tags_page_out(node->file->tags)) == 0) {
 		node->dirty = true;
 		if ((rc = store_now(v, node)) != 0)
-			tags_page_in(node->file->tags, (node->size + BLOCK - 1) / BLOCK);
+			pages_give_up(v, node, node->file);
 	}
 	if (opened && !node->dirty)
 		files_detach(v, node);
