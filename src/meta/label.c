@@ -4,6 +4,7 @@
 #include "meta/meta.h"
 
 #define LABEL_FILE "label"
+#define LABEL_SPARE "label.spare"
 
 int
 label_read(struct replica *r, struct label *label)
@@ -22,6 +23,23 @@ label_read(struct replica *r, struct label *label)
 	return label_decode(text, (size_t)len, label);
 }
 
+/*
+ * Room for the next label, taken while there is some: a volume on a full disk
+ * must still be able to say what happened to it.  Best effort.
+ */
+static void
+spare_make(struct replica *r, replica_handle dir)
+{
+	static const char zeros[LABEL_TEXT_MAX];
+	const struct replica_new new = { .mode = S_IFREG | 0600, .owned = true };
+	replica_handle file;
+
+	if (r->ops->create(r, dir, LABEL_SPARE, &new, &file) != 0)
+		return;
+	(void)r->ops->pwrite(r, file, zeros, sizeof(zeros), 0);
+	r->ops->close(r, file);
+}
+
 int
 label_write(struct replica *r, const struct label *label)
 {
@@ -34,6 +52,10 @@ label_write(struct replica *r, const struct label *label)
 	if ((rc = meta_open(r, true, &dir)) != 0)
 		return rc;
 	rc = meta_replace_file(r, dir, LABEL_FILE, text, (size_t)len);
+	if ((rc == -ENOSPC || rc == -EDQUOT) && r->ops->unlink(r, dir, LABEL_SPARE, false) == 0)
+		rc = meta_replace_file(r, dir, LABEL_FILE, text, (size_t)len);
+	if (rc == 0)
+		spare_make(r, dir);
 	r->ops->dir_close(r, dir);
 	return rc;
 }
