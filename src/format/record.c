@@ -220,6 +220,7 @@ record_xattr_mirrored(const char *name)
 {
 	static const char *const own[] = {
 		RECORD_XATTR, "security.selinux", "security.ima", "security.evm",
+		"trusted.SGI_ACL_FILE", "trusted.SGI_ACL_DEFAULT",
 	};
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {

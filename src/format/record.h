@@ -78,8 +78,9 @@ void record_xattr(const struct digest *digest, const char *name,
  * record_xattr_mirrored(name):
  * Is this attribute part of the file as users see it (mirrored, digested)?
  * False for the record itself and for what the system sets for its own
- * purposes on each disk (security.selinux, security.ima, security.evm, and
- * any name in system.* but the two POSIX ACLs).
+ * purposes on each disk (security.selinux, security.ima, security.evm, any
+ * name in system.* but the two POSIX ACLs, and trusted.SGI_ACL_FILE and
+ * trusted.SGI_ACL_DEFAULT, as which XFS shows the ACLs once more).
  */
 bool record_xattr_mirrored(const char *name);
 

@@ -132,7 +132,7 @@ replica_on() {
 	case $type in
 	ext4) mkfs.ext4 -q -F "$image" ;;
 	xfs) mkfs.xfs -q -f "$image" ;;
-	btrfs) mkfs.btrfs -q -f "$image" ;;
+	btrfs) mkfs.btrfs -q -f "$image" >"$T/mkfs.out" 2>&1 ;;
 	*) fail "replica_on $type" ;;
 	esac || fail "mkfs.$type"
 	loop=$(losetup --show -f "$image") || skip "no loop device"

@@ -494,7 +494,7 @@ START_TEST(mirrored_attributes)
 	};
 	static const char *const no[] = {
 		"user.mendfs", "security.selinux", "security.ima", "security.evm",
-		"system.", "system.posix_acl", "system.nfs4_acl", "system.data",
+		"trusted.SGI_ACL_FILE", "trusted.SGI_ACL_DEFAULT", "system.", "system.posix_acl", "system.nfs4_acl", "system.data",
 	};
 
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
