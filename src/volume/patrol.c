@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "util/clock.h"
 #include "util/log.h"
 #include "volume/blocks.h"
 #include "volume/file.h"
@@ -12,8 +13,9 @@
 #include "volume/records.h"
 
 #define QUEUE_MAX 4096			/* files; the ones that find no place are met another time */
-#define ROUND_FILES 64			/* proved in one round of the flusher, at most, */
-#define ROUND_BYTES (16u << 20)		/* and how much of them */
+#define ROUND_FILES 32			/* proved in one round of the flusher, at most, */
+#define ROUND_BYTES (4u << 20)		/* and how much of them */
+#define FINISH_MS 5000			/* before a clean unmount the queue has this long */
 #define AT_ONCE_BYTES (64u << 20)	/* a broken seal: proved before the open returns up to this size */
 
 bool
@@ -120,11 +122,8 @@ patrol_opened(struct volume *v, struct node *node)
 			seal_again(v, node, m);
 		return;
 	}
-	if (broken || !node->patrolled) {
-		node->patrolled = true;
-		node->patrol_next = next;
-		enqueue(v, node);
-	}
+	node->patrol_next = next;
+	enqueue(v, node);
 }
 
 /* One file from the queue; the bytes that it took. */
@@ -165,6 +164,16 @@ patrol_round(struct volume *v)
 		took = round_one(v, node, left);
 		left -= took < left ? took : left;
 	}
+}
+
+void
+patrol_finish(struct volume *v)
+{
+	uint64_t start = clock_monotonic_ms();
+
+	while (list_linked(&v->patrol) && clock_monotonic_ms() - start < FINISH_MS)
+		patrol_round(v);
+	patrol_drop(v);
 }
 
 void

@@ -26,6 +26,9 @@ bool patrol_sealed(const struct node *node, const struct stat *st);
 /* patrol_round(volume): prove some of the queue (the flusher). */
 void patrol_round(struct volume *volume);
 
+/* patrol_finish(volume): before a clean unmount, for a bounded time; then drops the queue.  No other thread uses the volume. */
+void patrol_finish(struct volume *volume);
+
 /* patrol_drop(volume): forget the queue. */
 void patrol_drop(struct volume *volume);
 

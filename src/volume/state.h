@@ -176,7 +176,6 @@ struct node {
 	bool default_acl;		/* a directory's; valid if has_xattrs */
 	bool paged;			/* has, or may have, a tags file */
 	uint64_t reported;		/* the block last reported as lost, counted from 1; 0: none */
-	bool patrolled;			/* all copies were proved, or are queued to be */
 	uint64_t patrol_next;		/* the block that comes next */
 	bool moved;			/* a directory's parent is another since it was last opened */
 	bool proved;			/* a directory's names were proved against its digest */

@@ -191,7 +191,8 @@ volume_close(struct volume *v)
 		return 0;
 	walk_stop(v);
 	flusher_stop(v);
-	patrol_drop(v);
+	if (v->opened && !v->no_writes)
+		patrol_finish(v);
 	if (v->opened && !v->no_writes) {
 		rc = volume_sync(v);
 		if (rc == 0)
