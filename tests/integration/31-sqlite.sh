@@ -35,7 +35,7 @@ story() {	# story FOLDER MODE
 }
 
 volume_new 2
-mount_up read=round-robin
+mount_up
 mkdir "$T/ref"
 flip_start -r 60 -n 40 -s 31
 for mode in wal delete truncate persist; do

@@ -6,7 +6,7 @@
 needs gcc
 MMAPWORK=$(helper tests/integration/mmapwork) || fail "cannot build mmapwork"
 volume_new 2
-mount_up read=round-robin
+mount_up
 mkdir "$MNT/bin"
 cp -L "$(command -v bash)" "$(command -v sort)" "$(command -v tar)" "$(gcc -print-prog-name=cc1)" "$MNT/bin" || fail cp
 libraries=$(ldd "$(command -v bash)" | awk '/=> \// { print $3 }')
