@@ -7,6 +7,7 @@ src_fuse_libfront_a_SOURCES = \
 	src/fuse/init.c \
 	src/fuse/inodes.h \
 	src/fuse/libfuse.h \
+	src/fuse/loop.c src/fuse/loop.h \
 	src/fuse/ops.c src/fuse/ops.h \
 	src/fuse/ops_attr.c \
 	src/fuse/ops_dir.c \

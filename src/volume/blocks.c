@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "util/log.h"
+#include "util/stall.h"
 #include "volume/blocks.h"
 #include "volume/file.h"
 #include "volume/files.h"
@@ -13,6 +14,8 @@
 
 /* Blocks that an unaligned request of FILE_IO_MAX bytes can touch. */
 #define SPAN_BLOCKS (FILE_IO_MAX / BLOCK + 2)
+/* A read that takes longer on the average comes from a disk: from memory, the largest takes a third. */
+#define READ_STALLS_NS 500000u
 
 struct scratch { uint8_t *data; uint8_t tags[SPAN_BLOCKS * DIGEST_SIZE]; };
 
@@ -105,7 +108,10 @@ tags_copy(struct volume *v, struct node *node, uint64_t first, uint64_t count, u
 	return rc;
 }
 
-/* Read with the clock running, for the choice of the next member. */
+/*
+ * Read with the clock running, for the choice of the next member; one whose
+ * reads have been coming from the disk lately will be waited for.
+ */
 static ssize_t
 timed_read(struct member *m, replica_handle handle, void *buf, size_t len, uint64_t offset)
 {
@@ -113,6 +119,8 @@ timed_read(struct member *m, replica_handle handle, void *buf, size_t len, uint6
 	uint64_t ns, average;
 	ssize_t n;
 
+	if (atomic_load_explicit(&m->latency_ns, memory_order_relaxed) > READ_STALLS_NS)
+		stall_ahead();
 	atomic_fetch_add_explicit(&m->in_flight, 1, memory_order_relaxed);
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	n = m->r->ops->pread(m->r, handle, buf, len, offset);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "util/log.h"
+#include "util/stall.h"
 #include "volume/dir.h"
 #include "volume/handles.h"
 #include "volume/load.h"
@@ -361,6 +362,7 @@ dir_fsync(struct volume *v, struct node *node)
 	if (node->nlink == 0)
 		return 0;
 	rc = sync_begin(v, node, jobs, &count);
+	stall_ahead();
 	lane_batch_init(&batch);
 	for (i = 0; rc == 0 && i < count; i++) {
 		if (jobs[i].m->lane != NULL)

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "util/log.h"
+#include "util/stall.h"
 #include "volume/blocks.h"
 #include "volume/change.h"
 #include "volume/file.h"
@@ -181,6 +182,7 @@ sync_all(struct volume *v, struct node *node, bool tags)
 	unsigned count = 0, i;
 	int rc = 0, one;
 
+	stall_ahead();
 	lane_batch_init(&batch);
 	for_each_member(v, m) {
 		jobs[count] = (struct sync_job){ .job.run = sync_run, .m = m, .file = file->handle[m->index],

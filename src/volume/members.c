@@ -3,6 +3,7 @@
 
 #include "meta/label.h"
 #include "util/log.h"
+#include "util/stall.h"
 #include "volume/members.h"
 
 /* Ids that a label takes in advance: one write of the labels for as many new files. */
@@ -75,6 +76,7 @@ labels_write(struct volume *v)
 	unsigned lost = 0;
 	int rc;
 
+	stall_ahead();
 	for_each_member(v, m) {
 		if ((rc = label_write(m->r, &m->label)) == 0)
 			continue;
@@ -222,6 +224,7 @@ sector_write_all(void *arg, uint32_t index, const uint8_t *sector)
 	unsigned count = 0, i;
 	int rc = 0;
 
+	stall_ahead();
 	lane_batch_init(&batch);
 	for_each_member(v, m) {
 		jobs[count] = (struct sector_job){ .job.run = sector_run, .m = m, .index = index, .sector = sector };
