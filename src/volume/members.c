@@ -32,6 +32,12 @@ member_nth(struct volume *v, unsigned nth)
 	return NULL;
 }
 
+struct member *
+members_first(struct volume *v)
+{
+	return member_nth(v, 0);
+}
+
 /* What one more read would cost there: time of a read times those under way. */
 static uint64_t
 load_of(struct member *m)

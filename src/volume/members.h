@@ -9,6 +9,8 @@
 
 /* members_in_sync(volume): how many. */
 unsigned members_in_sync(const struct volume *volume);
+/* members_first(volume): the lowest-numbered one in sync, or NULL: inode numbers that are shown are its. */
+struct member *members_first(struct volume *volume);
 /* members_for_read(volume, id): the member that should be asked first for this file, or NULL if none is left. */
 struct member *members_for_read(struct volume *volume, uint64_t id);
 

@@ -217,13 +217,11 @@ static int
 made_id(struct volume *v, struct node *dir, const char *name, uint64_t *id)
 {
 	struct replica_at at = { .name = name };
-	struct member *m = NULL;
+	struct member *m = members_first(v);
 	struct stat st;
 	int rc;
 
-	for_each_member(v, m)
-		break;
-	if (m == v->members + v->member_count)
+	if (m == NULL)
 		return -EIO;
 	if ((rc = handles_dir(v, m, dir, &at.handle)) != 0)
 		return rc;
