@@ -145,27 +145,16 @@ set_times(struct volume *v, struct node *node, const struct stat *want, unsigned
 	store_later(v, node);
 }
 
-/* A file need not be open to be cut. */
 static int
 set_size(struct volume *v, struct node *node, uint64_t size)
 {
-	bool opened = false;
 	int rc;
 
 	if (!S_ISREG(node->mode))
 		return S_ISDIR(node->mode) ? -EISDIR : -EINVAL;
-	if (node->file == NULL) {
-		if ((rc = files_attach(v, node)) != 0)
-			return rc;
-		opened = true;
-	}
-	if ((rc = files_open_all(v, node, true)) == 0)
-		rc = write_size(v, node, size);
-	if (opened && rc == 0)
-		rc = store_now(v, node);
-	if (opened && !node->dirty)
-		files_detach(v, node);
-	return rc;
+	if ((rc = files_use_locked(v, node, FILES_WRITE)) != 0)
+		return rc;
+	return write_size(v, node, size);
 }
 
 static int

@@ -310,12 +310,25 @@ blocks_prove(struct volume *v, struct node *node, struct member *m, uint64_t fir
 	}
 }
 
+/* Round robin: who reads on stays with a member, who begins elsewhere, or anew, goes to the next. */
+static unsigned
+turn_of(struct file *file, uint64_t first, uint64_t count)
+{
+	if (atomic_exchange_explicit(&file->next_block, first + count, memory_order_relaxed) == first)
+		return atomic_load_explicit(&file->turn, memory_order_relaxed);
+	return atomic_fetch_add_explicit(&file->turn, 1, memory_order_relaxed) + 1;
+}
+
 /* A member to read from: the chosen one if the file is open there, else any where it is. */
 static struct member *
-source_of(struct volume *v, const struct node *node)
+source_of(struct volume *v, const struct node *node, uint64_t first, uint64_t count)
 {
-	struct member *m = members_for_read(v, node_key(node));
+	struct member *m;
 
+	if (v->read_policy == VOLUME_READ_ROUND_ROBIN)
+		m = members_in_turn(v, turn_of(node->file, first, count));
+	else
+		m = members_for_read(v, node_key(node));
 	if (m != NULL && node->file->handle[m->index] >= 0)
 		return m;
 	for_each_member(v, m) {
@@ -339,7 +352,7 @@ blocks_read(struct volume *v, struct node *node, uint64_t first, uint64_t count,
 		return -ENOMEM;
 	if ((rc = tags_copy(v, node, first, count, s->tags)) != 0)
 		return rc;
-	if ((m = source_of(v, node)) == NULL)
+	if ((m = source_of(v, node, first, count)) == NULL)
 		return open_everywhere(v, node) ? -EIO : -EAGAIN;
 
 	want = (size_t)(count - 1) * BLOCK + block_len(node, first + count - 1);

@@ -34,6 +34,7 @@ volume_start(struct volume *v)
 	struct member *m;
 	int rc;
 
+	files_limit(v);
 	for_each_member(v, m) {
 		snprintf(name, sizeof(name), "replica %u", m->index);
 		if ((rc = lane_new(name, &m->lane)) != 0)
