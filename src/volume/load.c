@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -198,6 +199,38 @@ nowhere_else(struct volume *v, struct node *dir, const char *name, const struct 
 	return true;
 }
 
+/*
+ * A name that is looked up in vain is often made next, or renamed to: then
+ * nobody is asked a second time.  Tree lock, so that no name comes meanwhile.
+ */
+static bool
+absent_known(struct volume *v, const struct node *dir, const char *name)
+{
+	bool known;
+
+	pthread_mutex_lock(&v->absent_lock);
+	known = v->absent_dir == node_key(dir) && strcmp(v->absent_name, name) == 0;
+	pthread_mutex_unlock(&v->absent_lock);
+	return known;
+}
+
+static void
+absent_note(struct volume *v, const struct node *dir, const char *name)
+{
+	pthread_mutex_lock(&v->absent_lock);
+	v->absent_dir = node_key(dir);
+	(void)snprintf(v->absent_name, sizeof(v->absent_name), "%s", name);
+	pthread_mutex_unlock(&v->absent_lock);
+}
+
+void
+load_absent_forget(struct volume *v)
+{
+	pthread_mutex_lock(&v->absent_lock);
+	v->absent_dir = 0;
+	pthread_mutex_unlock(&v->absent_lock);
+}
+
 int
 load_name(struct volume *v, struct node *dir, const char *name, struct node **out)
 {
@@ -210,9 +243,13 @@ load_name(struct volume *v, struct node *dir, const char *name, struct node **ou
 		*out = node;
 		return 0;
 	}
+	if (absent_known(v, dir, name))
+		return -ENOENT;
 	rc = load_proved(v, dir, name, &asked, &node);
 	if (rc == -EAGAIN || (rc == -ENOENT && !nowhere_else(v, dir, name, asked)))
 		rc = load_settled(v, dir, name, &node, &dirty);
+	if (rc == -ENOENT)
+		absent_note(v, dir, name);
 	if (rc != 0)
 		return rc;
 	if ((rc = nodes_link(v, node, dir, name)) != 0) {
@@ -250,8 +287,10 @@ int
 load_mend(struct volume *v, struct node *dir, const char *name)
 {
 	struct settled settled;
-	int rc = settle_name(v, dir, name, &settled);
+	int rc;
 
+	load_absent_forget(v);
+	rc = settle_name(v, dir, name, &settled);
 	settle_free(&settled);
 	return rc;
 }

@@ -62,6 +62,7 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	pthread_rwlock_init(&v->tree, &writers_first);
 	pthread_rwlockattr_destroy(&writers_first);
 	pthread_cond_init(&v->flusher_wake, NULL);
+	pthread_mutex_init(&v->absent_lock, NULL);
 	list_init(&v->dirs);
 	list_init(&v->dirty);
 	list_init(&v->patrol);

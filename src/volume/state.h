@@ -23,6 +23,7 @@
 #ifndef VOLUME_STATE_H
 #define VOLUME_STATE_H
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -83,6 +84,10 @@ struct volume {
 	struct intent *intent;
 	_Atomic uint64_t next_id;
 	_Atomic uint64_t ids_reserved;	/* the labels say that ids below may be in use */
+
+	pthread_mutex_t absent_lock;	/* a leaf; the name last found to be on no member: */
+	uint64_t absent_dir;		/* by its id; 0: none */
+	char absent_name[NAME_MAX + 1];
 
 	pthread_rwlock_t tree;		/* names: links, dir->names, handles of directories by name */
 
