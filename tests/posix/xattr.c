@@ -39,7 +39,14 @@ xattr_basic(void)
 	OK(link("f", "g"));
 	EQUAL(getxattr("g", "user.empty", value, sizeof(value)), 0);
 	ERR(EOPNOTSUPP, setxattr("f", "nonsense.x", "1", 1, 0));
+	ERR(EOPNOTSUPP, getxattr("f", "nonsense.x", value, 1));
+	ERR(EOPNOTSUPP, removexattr("f", "nonsense.x"));
+	ERR(EOPNOTSUPP, getxattr("f", "system.nonsense", value, 1));
+	ERR(EOPNOTSUPP, setxattr("f", "system.nonsense", "1", 1, 0));
+	ERR(EOPNOTSUPP, removexattr("f", "system.nonsense"));
 	ERR(EINVAL, setxattr("f", "user.", "1", 1, 0));
+	ERR(EINVAL, getxattr("f", "user.", value, 1));
+	ERR(EINVAL, removexattr("f", "user."));
 	ERR(EINVAL, setxattr("f", "user.a", "1", 1, 0x70));
 	ERR(ENOENT, setxattr("none", "user.a", "1", 1, 0));
 	ERR(ENOENT, getxattr("none", "user.a", value, 1));
