@@ -115,7 +115,7 @@ set_meta(struct volume *v, struct node *node, const struct stat *want, unsigned 
 		if ((rc = change_mode(v, node, mode)) != 0)
 			return rc;
 	}
-	if ((mask & (ATTRS_UID | ATTRS_GID)) && node->has_xattrs && (rc = change_drop_capability(v, node)) != 0)
+	if ((mask & (ATTRS_UID | ATTRS_GID)) && !S_ISDIR(node->mode) && node->has_xattrs && (rc = change_drop_capability(v, node)) != 0)
 		return rc;
 	return change_meta_after(v, node, proved);
 }

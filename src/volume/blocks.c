@@ -200,6 +200,7 @@ copy_mend(struct volume *v, struct member *m, const char *from, struct node *nod
 	const struct replica_at at = { .handle = node->file->handle[m->index] };
 	replica_handle handle = REPLICA_NONE;
 	size_t len = block_len(node, index);
+	struct replica_privs privs;
 	char path[NODES_PATH_MAX];
 	ssize_t n;
 	int rc = 0;
@@ -214,8 +215,11 @@ copy_mend(struct volume *v, struct member *m, const char *from, struct node *nod
 	if (!node->file->writable[m->index])
 		rc = m->r->ops->open(m->r, at, true, &handle, NULL);
 	if (rc == 0) {
+		replica_privs_get(m->r, at, &privs);
 		n = m->r->ops->pwrite(m->r, handle >= 0 ? handle : at.handle, data, len, index * BLOCK);
 		rc = n == (ssize_t)len ? 0 : n < 0 ? (int)n : -ENOSPC;
+		if (rc == 0)
+			rc = replica_privs_put(m->r, at, &privs);
 	}
 	/* While dirty, the next store seals. */
 	if (rc == 0 && !node->dirty)

@@ -36,6 +36,14 @@ int change_drop_capability(struct volume *volume, struct node *node);
 int change_kill_priv(struct volume *volume, struct node *node);
 
 /*
+ * change_data_before(volume, node):
+ * The members' own kernels drop security.capability when data is written,
+ * whoever writes.  So it is dropped before, where the record can follow.
+ * The file is open on all members.
+ */
+int change_data_before(struct volume *volume, struct node *node);
+
+/*
  * change_meta_before(volume, node), change_meta_after(volume, node):
  * Around a change of owner, mode or xattrs: the first proves what is there (on
  * some member, so that nothing false is digested: -EIO), the second digests

@@ -234,6 +234,7 @@ xattr_change(struct volume *v, struct node *node, struct xattr_change *c, change
 			return rc;
 	}
 	node->has_xattrs = true;
+	node->no_capability = false;
 	rc = change_each(v, node, call, restore_call, c, "changing an extended attribute");
 	if (rc == -ENOSPC && make_room(v, node) == 0)
 		rc = change_each(v, node, call, restore_call, c, "changing an extended attribute");

@@ -45,6 +45,22 @@ for r in 0 1; do
 	    fail "the log does not name file, block and replica"
 done
 
+# The kernel takes a capability from a file that is written: spoiling takes it, mending does not.
+capability=0x0100000200040000000000000000000000000000
+capable() { getfattr --absolute-names -e hex -d -m security.capability "$1/capable" | grep -q "=$capability\$"; }
+cp "$T/ref/medium" "$T/ref/capable"
+cp "$T/ref/capable" "$MNT/capable"
+setfattr -n security.capability -v $capability "$MNT/capable" || fail "setfattr"
+for r in "${REPLICAS[@]}"; do
+	remount read=round-robin
+	flip "$r/capable" 5000
+	setfattr -n security.capability -v $capability "$r/capable" || fail "setfattr"
+	read_all "$MNT/capable" || fail "capable: read failed"
+	cmp "$T/ref/capable" "$r/capable" || fail "capable is not mended on $r"
+	capable "$r" || fail "the capability is gone after mending on $r"
+done
+rm "$MNT/capable" "$T/ref/capable"
+
 # Many blocks of one file, and both replicas, each in blocks of its own.
 for ((i = 0; i < 300; i += 2)); do
 	flip "${REPLICAS[0]}/large" $((i * 4096 + i))
