@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "fuse/caller.h"
 #include "fuse/inodes.h"
 #include "fuse/ops.h"
 #include "volume/attrs.h"
@@ -43,15 +44,19 @@ ops_reply_create(fuse_req_t req, struct node *node, const struct stat *st, struc
  * carries no mode, so the kernel is told to ask again.
  */
 static int
-clear_set_id(struct front *front, fuse_ino_t ino)
+clear_set_id(fuse_req_t req, fuse_ino_t ino)
 {
+	struct front *front = front_of(req);
 	struct node *node = inodes_node(front, ino);
+	unsigned mask = ATTRS_KILL_PRIV;
 	struct stat st;
 	int rc;
 
 	if ((rc = attrs_get(front->volume, node, &st)) != 0 || (st.st_mode & (S_ISUID | S_ISGID)) == 0)
 		return rc;
-	if ((rc = attrs_set(front->volume, node, &st, ATTRS_KILL_PRIV, &st)) == 0)
+	if (caller_outside(req, node))
+		mask |= ATTRS_KILL_SGID;
+	if ((rc = attrs_set(front->volume, node, &st, mask, &st)) == 0)
 		(void)fuse_lowlevel_notify_inval_inode(front->session, ino, -1, 0);
 	return rc;
 }
@@ -70,7 +75,7 @@ ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		(void)fuse_reply_err(req, -rc);
 		return;
 	}
-	if (kill_priv && (rc = clear_set_id(front, ino)) != 0) {
+	if (kill_priv && (rc = clear_set_id(req, ino)) != 0) {
 		file_release(front->volume, node, writable);
 		(void)fuse_reply_err(req, -rc);
 		return;

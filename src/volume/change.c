@@ -100,7 +100,7 @@ change_drop_capability(struct volume *v, struct node *node)
 }
 
 int
-change_kill_priv(struct volume *v, struct node *node)
+change_kill_priv(struct volume *v, struct node *node, bool outsider)
 {
 	mode_t kill = 0;
 	struct member *proved;
@@ -110,7 +110,7 @@ change_kill_priv(struct volume *v, struct node *node)
 		return 0;
 	if (node->mode & S_ISUID)
 		kill |= S_ISUID;
-	if ((node->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+	if ((node->mode & S_ISGID) && ((node->mode & S_IXGRP) || outsider))
 		kill |= S_ISGID;
 	if (kill == 0 && !node->has_xattrs)
 		return 0;

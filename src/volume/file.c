@@ -137,7 +137,7 @@ file_write(struct volume *v, struct node *node, const void *data, size_t len, ui
 		n = -EBADF;
 	else if ((rc = members_mark(v, node_key(node), node_key(node))) != 0)
 		n = rc;
-	else if (kill_priv && (rc = change_kill_priv(v, node)) != 0)
+	else if (kill_priv && (rc = change_kill_priv(v, node, false)) != 0)
 		n = rc;
 	else
 		n = write_locked(v, node, data, len, offset);
@@ -257,7 +257,7 @@ file_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, u
 	if (node->file == NULL)
 		rc = -EBADF;
 	else if ((rc = members_mark(v, node_key(node), node_key(node))) == 0 &&
-	    (!kill_priv || (rc = change_kill_priv(v, node)) == 0))
+	    (!kill_priv || (rc = change_kill_priv(v, node, false)) == 0))
 		rc = write_fallocate(v, node, mode, offset, len);
 	pthread_rwlock_unlock(&node->lock);
 	return rc;
