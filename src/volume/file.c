@@ -266,26 +266,17 @@ file_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, u
 int64_t
 file_seek(struct volume *v, struct node *node, uint64_t offset, int whence)
 {
-	struct member *m;
-	int64_t rc = -EIO;
+	int64_t rc;
 
 	pthread_rwlock_rdlock(&node->lock);
-	if (offset >= node->size) {
+	if (node->file == NULL)
+		rc = -EIO;
+	else if (offset >= node->size)
 		rc = -ENXIO;
-		goto done;
-	}
-	for_each_member(v, m) {
-		if (node->file == NULL || node->file->handle[m->index] < 0)
-			continue;
-		rc = m->r->ops->seek(m->r, node->file->handle[m->index], offset, whence);
-		/* The end of file is ours to say. */
-		if (rc > (int64_t)node->size)
-			rc = (int64_t)node->size;
-		if (rc >= 0 || rc == -ENXIO)
-			break;
-	}
-
-done:
+	else if (whence == SEEK_DATA)
+		rc = blocks_seek_data(v, node, offset);
+	else
+		rc = blocks_seek_hole(v, node, offset);
 	pthread_rwlock_unlock(&node->lock);
 	return rc;
 }

@@ -69,6 +69,20 @@ done
 read_all "$MNT/large" || fail "large: read failed with blocks spoiled on both replicas in turn"
 for r in "${REPLICAS[@]}"; do cmp "$T/ref/large" "$r/large" || fail "large is not mended on $r"; done
 
+# A hole punched into one copy is rot, and no reason to skip the data: cp(1) looks for holes.
+for f in medium large; do
+	for r in "${REPLICAS[@]}"; do
+		remount read=round-robin
+		touch -r "$r/$f" "$T/time"
+		fallocate -p -o 40960 -l 200000 "$r/$f" && fallocate -p -o 262144 -l 100000 "$r/$f" || fail "punching a hole"
+		touch -r "$T/time" "$r/$f"
+		cp --sparse=auto "$MNT/$f" "$T/copy" && cmp "$T/ref/$f" "$T/copy" || fail "$f: cp skipped data for a hole on $r"
+		read_all "$MNT/$f"
+		cp --sparse=auto "$MNT/$f" "$T/copy" && cmp "$T/ref/$f" "$T/copy" || fail "$f: cp skipped data for a hole on $r"
+		for i in "${REPLICAS[@]}"; do read_all "$MNT/$f"; uncached "$MNT/$f"; done
+	done
+done
+
 # A partial overwrite of a spoiled block: proved before it is merged, not laundered.
 flip "${REPLICAS[0]}/medium" 8200
 flip "${REPLICAS[1]}/medium" 12300
