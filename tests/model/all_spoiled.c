@@ -19,7 +19,7 @@
 static struct inode *
 prepare(struct world *world, const char *name, uint64_t size)
 {
-	struct inode *inode = inode_create(world, world->root, S_IFREG | 0644, 0);
+	struct inode *inode = inode_create(world, world->root, S_IFREG | 0644, world->options->umask);
 	char path[PATH_BYTES_MAX];
 	uint64_t at, bits;
 	size_t part, i;
