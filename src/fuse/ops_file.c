@@ -66,6 +66,12 @@ ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t o
 
 	len = file_write(front->volume, inodes_node(front, ino), data, size, (uint64_t)offset,
 	    wire_request()->kill_priv, (fi->flags & O_DSYNC) != 0);
+	/*
+	 * Stored through a mapping: the kernel drops the times it knows, but not
+	 * those of a GETATTR under way, which this write has overtaken.
+	 */
+	if (len > 0 && fi->writepage)
+		(void)fuse_lowlevel_notify_inval_inode(front->session, ino, -1, 0);
 	if (len < 0)
 		(void)fuse_reply_err(req, (int)-len);
 	else

@@ -57,7 +57,7 @@ file_write(struct volume *v, struct node *node, const void *data, size_t len, ui
 		return rc;
 	if ((rc = members_mark(v, node_key(node), node_key(node))) != 0)
 		n = rc;
-	else if (kill_priv && (rc = change_kill_priv(v, node)) != 0)
+	else if (kill_priv && (rc = change_kill_priv(v, node, false)) != 0)
 		n = rc;
 	else
 		n = write_locked(v, node, data, len, offset);
@@ -201,7 +201,7 @@ file_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, u
 	if ((rc = lock_for_writing(v, node)) != 0)
 		return rc;
 	if ((rc = members_mark(v, node_key(node), node_key(node))) == 0 &&
-	    (!kill_priv || (rc = change_kill_priv(v, node)) == 0))
+	    (!kill_priv || (rc = change_kill_priv(v, node, false)) == 0))
 		rc = write_fallocate(v, node, mode, offset, len);
 	pthread_rwlock_unlock(&node->lock);
 	return rc;
@@ -210,8 +210,7 @@ file_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, u
 int64_t
 file_seek(struct volume *v, struct node *node, uint64_t offset, int whence)
 {
-	struct member *m;
-	int64_t rc = -EIO;
+	int64_t rc;
 
 	pthread_rwlock_rdlock(&node->lock);
 	while (!files_ready(v, node, FILES_READ)) {
@@ -220,23 +219,12 @@ file_seek(struct volume *v, struct node *node, uint64_t offset, int whence)
 			return rc;
 		pthread_rwlock_rdlock(&node->lock);
 	}
-	rc = -EIO;
-	if (offset >= node->size) {
+	if (offset >= node->size)
 		rc = -ENXIO;
-		goto done;
-	}
-	for_each_member(v, m) {
-		if (node->file->handle[m->index] < 0)
-			continue;
-		rc = m->r->ops->seek(m->r, node->file->handle[m->index], offset, whence);
-		/* The end of file is ours to say. */
-		if (rc > (int64_t)node->size)
-			rc = (int64_t)node->size;
-		if (rc >= 0 || rc == -ENXIO)
-			break;
-	}
-
-done:
+	else if (whence == SEEK_DATA)
+		rc = blocks_seek_data(v, node, offset);
+	else
+		rc = blocks_seek_hole(v, node, offset);
 	pthread_rwlock_unlock(&node->lock);
 	return rc;
 }

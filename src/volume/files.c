@@ -261,13 +261,17 @@ length_mend(struct volume *v, struct node *node, struct member *m, replica_handl
 	const struct replica_times seal = { .atime.tv_nsec = UTIME_OMIT, .mtime = node->mtime };
 	const struct replica_at at = { .handle = handle };
 	replica_handle own = REPLICA_NONE;
+	struct replica_privs privs;
 	char path[NODES_PATH_MAX];
 	int rc = 0;
 
+	replica_privs_get(m->r, at, &privs);
 	if (!writable)
 		rc = m->r->ops->open(m->r, at, true, &own, NULL);
 	if (rc == 0)
 		rc = m->r->ops->truncate(m->r, writable ? handle : own, node->size);
+	if (rc == 0)
+		rc = replica_privs_put(m->r, at, &privs);
 	if (rc == 0 && !node->dirty)
 		rc = m->r->ops->store(m->r, at, &seal, NULL, 0);
 	if (own >= 0)

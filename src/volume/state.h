@@ -192,6 +192,7 @@ struct node {
 	bool blocks_stale;		/* size on disk changed: ask before it is shown */
 	bool atime_set;			/* by utimensat: to be stored */
 	bool has_xattrs;
+	bool no_capability;		/* looked for, and not there, while has_xattrs */
 	bool default_acl;		/* a directory's; valid if has_xattrs */
 	bool paged;			/* has, or may have, a tags file */
 	uint64_t reported;		/* the block last reported as lost, counted from 1; 0: none */
