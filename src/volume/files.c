@@ -55,6 +55,11 @@ files_load(struct volume *v, struct node *node, struct file **out)
 	struct record record;
 	int rc;
 
+	if (!node->dirty && node->kept_generation == node->generation && node->kept_generation != 0) {
+		record = (struct record){ .kind = RECORD_INLINE, .size = node->size, .tag_count = node->kept_count,
+		    .tags = node->kept_tags };
+		return file_alloc(v, &record, out);
+	}
 	/* Generation 0: made in this mount, and no record was stored yet. */
 	if (node->generation == 0)
 		return files_new(v, out);

@@ -62,6 +62,13 @@ attributes_from(struct node *node, const struct judge_fact *fact)
 	node->paged = fact->record.kind == RECORD_PAGED;
 	if (S_ISREG(st->st_mode))
 		node->size = fact->record.size;
+	if (fact->record.kind == RECORD_INLINE && fact->record.tag_count <= NODE_TAGS_KEPT &&
+	    (fact->record.tags != NULL || fact->record.tag_count == 0)) {
+		node->kept_generation = node->generation;
+		node->kept_count = (uint8_t)fact->record.tag_count;
+		if (node->kept_count > 0)
+			memcpy(node->kept_tags, fact->record.tags, node->kept_count * DIGEST_SIZE);
+	}
 	if (S_ISDIR(st->st_mode))
 		memcpy(node->names, fact->record.sum, DIGEST_SIZE);
 }

@@ -46,6 +46,8 @@
 #define VOLUME_TAG_PAGES_MAX 4096
 /* Directories whose handles are kept open. */
 #define VOLUME_DIRS_MAX 256
+/* Blocks of a file whose tags stay with its node: those that find room in ext4's inodes. */
+#define NODE_TAGS_KEPT 2
 /* Files whose handles and tags are kept; fewer where the process may open less. */
 #define VOLUME_FILES_MAX 1024
 /* Nodes waiting for the flusher; beyond, it is woken before its time. */
@@ -202,6 +204,9 @@ struct node {
 	uint8_t names[DIGEST_SIZE];	/* a directory's names digest; tree lock */
 	struct directory *directory;
 	struct file *file;		/* NULL: not in use */
+	uint64_t kept_generation;	/* of the record that the tags below are from; 0: none */
+	uint8_t kept_count;
+	uint8_t kept_tags[NODE_TAGS_KEPT * DIGEST_SIZE];	/* a very small file's, which so needs no second look at its record */
 	replica_handle *pins;		/* the way to a file whose last known name went; NULL: none */
 	char *target;			/* a symbolic link's; never changes */
 };
