@@ -42,7 +42,16 @@ fail() {
 
 # ---- taking down
 
-alive() { [ -d "/proc/$1" ] && ! grep -q '^State:	Z' "/proc/$1/status" 2>/dev/null; }
+# alive PID: it has not ended.  One look, and no other process: bash waits for
+# whatever has ended while it waits for one, and a number that is gone between
+# two looks was taken for a process that runs.
+alive() {
+	local key='' value=''
+	while read -r key value; do
+		[ "$key" != State: ] || break
+	done 2>/dev/null <"/proc/$1/status"
+	case $value in '' | Z* | X*) return 1 ;; esac
+}
 
 # end_process PID [SIGNAL]: signal it, wait 10 s, then kill it.
 end_process() {
@@ -197,6 +206,15 @@ try_mount() {
 	return 1
 }
 
+# where_it_hangs PID: what each of its threads waits for, for whoever must find out.
+where_it_hangs() {
+	local task
+	for task in "/proc/$1/task"/*; do
+		echo "$(cat "$task/comm") waits in $(cat "$task/wchan"), system call $(cat "$task/syscall")"
+	done >&2
+	if command -v gdb >/dev/null; then timeout 60 gdb -p "$1" -batch -ex 'thread apply all bt' >&2; fi
+}
+
 # mount_down: unmount; the daemon must end by itself, with status 0.
 mount_down() {
 	local i status
@@ -209,7 +227,10 @@ mount_down() {
 		alive "$DAEMON" || break
 		sleep 0.05
 	done
-	alive "$DAEMON" && fail "the daemon still runs 30 s after umount"
+	if alive "$DAEMON"; then
+		where_it_hangs "$DAEMON"
+		fail "the daemon still runs 30 s after umount"
+	fi
 	wait "$DAEMON"
 	status=$?
 	DAEMON=
