@@ -3,9 +3,14 @@
  *
  * A read proves the copy it comes from; the others could rot unseen.  So when
  * a file is opened, each member is asked for its length and seal: a copy that
- * was written behind our back shows there, and is proved at once.  And files
- * that were opened wait in a short queue, from which the flusher proves their
- * other copies, a little at a time, so that it never competes with the work.
+ * was written behind our back shows there, and is proved at once.  And each
+ * file that was opened waits in a queue, from which the flusher proves all its
+ * copies, a little at a time, so that it never competes with the work.
+ *
+ * Invariant: a file in the queue is proved from patrol_next on, round its end,
+ * until patrol_left blocks are done.  An open sets patrol_left to all and lets
+ * patrol_next be, so that a file which is opened again and again is proved in
+ * its whole length nevertheless, and each block once more after each open.
  */
 
 #ifndef VOLUME_PATROL_H
@@ -15,8 +20,8 @@
 
 /*
  * patrol_opened(volume, node):
- * ${node}, clean, was just opened: look at the seals, prove what is broken, queue the rest.
- * Tree lock; node lock exclusively.
+ * ${node} was just opened (its file->users do not count that yet): if nobody else has it open and it is clean,
+ * look at the seals and prove what is broken; queue it.  Tree lock; node lock exclusively.
  */
 void patrol_opened(struct volume *volume, struct node *node);
 
