@@ -252,7 +252,7 @@ log_count() { grep -c -E -- "$1" "$LOG"; }
 # log_wait PATTERN: it may come a moment after the event.
 log_wait() {
 	local i
-	for ((i = 0; i < 60; i++)); do
+	for ((i = 0; i < 400; i++)); do
 		grep -q -E -- "$1" "$LOG" && return 0
 		sleep 0.05
 	done
