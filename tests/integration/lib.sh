@@ -42,15 +42,14 @@ fail() {
 
 # ---- taking down
 
-# alive PID: it has not ended.  One look, and no other process: bash waits for
-# whatever has ended while it waits for one, and a number that is gone between
-# two looks was taken for a process that runs.
+# alive PID: it has not ended.  One look, at one line: bash waits for whatever
+# has ended while it waits for anything, so that between two looks the process
+# may go, or become another program.
 alive() {
-	local key='' value=''
-	while read -r key value; do
-		[ "$key" != State: ] || break
-	done 2>/dev/null <"/proc/$1/status"
-	case $value in '' | Z* | X*) return 1 ;; esac
+	local line=
+	read -r line 2>/dev/null <"/proc/$1/stat"
+	line=${line##*) }
+	case ${line:0:1} in '' | Z | X) return 1 ;; esac
 }
 
 # end_process PID [SIGNAL]: signal it, wait 10 s, then kill it.
