@@ -238,10 +238,15 @@ mount_down() {
 
 remount() { mount_down; mount_up "$@"; }
 
-# mount_crash: SIGKILL the daemon, take the dead mount away.
-mount_crash() {
+# mount_kill: SIGKILL the daemon; the dead mount stays, and refuses everything.
+mount_kill() {
 	{ kill -KILL "$DAEMON" && wait "$DAEMON"; } 2>/dev/null
 	DAEMON=
+}
+
+# mount_crash: the same, and take the dead mount away.
+mount_crash() {
+	mount_kill
 	umount -l "$MNT" || fail "umount -l $MNT"
 }
 
