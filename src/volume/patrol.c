@@ -56,24 +56,27 @@ least(uint64_t a, uint64_t b)
 static bool
 prove(struct volume *v, struct node *node, uint64_t *bytes)
 {
-	uint64_t blocks = (node->size + BLOCK - 1) / BLOCK, count;
+	uint64_t blocks = (node->size + BLOCK - 1) / BLOCK, end, count;
 
-	if (node->patrol_left >= blocks) {
-		node->patrol_left = blocks;
-		/* A dirty one's is written anew on all members. */
-		if (!node->dirty)
-			records_prove(v, node);
-	}
-	while (node->patrol_left > 0 && *bytes > 0) {
-		if (node->patrol_next >= blocks)
+	/* At the beginning; a dirty file's record is written anew on all members. */
+	if (!node->patrol_wrapped && node->patrol_next == node->patrol_stop && !node->dirty)
+		records_prove(v, node);
+	for (;;) {
+		end = node->patrol_wrapped ? least(node->patrol_stop, blocks) : blocks;
+		if (node->patrol_next >= end && node->patrol_wrapped)
+			return true;
+		if (node->patrol_next >= end) {
+			node->patrol_wrapped = true;
 			node->patrol_next = 0;
-		count = least(FILE_IO_MAX / BLOCK, least(blocks - node->patrol_next, node->patrol_left));
+			continue;
+		}
+		if (*bytes == 0)
+			return false;
+		count = least(FILE_IO_MAX / BLOCK, end - node->patrol_next);
 		prove_blocks(v, node, node->patrol_next, count);
 		node->patrol_next += count;
-		node->patrol_left -= count;
 		*bytes -= least(count * BLOCK, *bytes);
 	}
-	return node->patrol_left == 0;
 }
 
 static bool
@@ -162,7 +165,8 @@ patrol_opened(struct volume *v, struct node *node)
 	if (v->no_writes || members_in_sync(v) < 2)
 		return;
 	/* From here on, whatever was proved of it before: each block once more. */
-	node->patrol_left = UINT64_MAX;
+	node->patrol_stop = node->patrol_next;
+	node->patrol_wrapped = false;
 	if (!node->dirty && node->file->users == 0 && !node->patrol_seal && seals_look(v, node)) {
 		node->patrol_seal = true;
 		if (files_open_all(v, node, false) == 0 && prove(v, node, &bytes)) {

@@ -7,10 +7,12 @@
  * file that was opened waits in a queue, from which the flusher proves all its
  * copies, a little at a time, so that it never competes with the work.
  *
- * Invariant: a file in the queue is proved from patrol_next on, round its end,
- * until patrol_left blocks are done.  An open sets patrol_left to all and lets
- * patrol_next be, so that a file which is opened again and again is proved in
- * its whole length nevertheless, and each block once more after each open.
+ * Invariant: a file in the queue is proved from patrol_next to its end, and
+ * then from its beginning to patrol_stop.  An open moves patrol_stop to where
+ * the patrol stands, and lets it go on, so that a file which is opened again
+ * and again is proved in its whole length nevertheless, and each block once
+ * more after each open.  What is appended when the end is behind it was just
+ * written.
  */
 
 #ifndef VOLUME_PATROL_H

@@ -43,6 +43,16 @@ for offset in 0 20000000 39999999; do
 done
 soon "a large file that is opened all the while" opened_equal "$T/large" large
 
+# It grows when its patrol is somewhere in the middle: the end is another then.
+touch_by_open "$MNT/large"
+sleep 1.2
+exec 5>>"$MNT/large"
+head -c 40000000 /dev/urandom | tee -a "$T/large" >&5
+exec 5>&-
+flip "${REPLICAS[0]}/large" 100
+flip "${REPLICAS[1]}/large" 5000
+soon "a file that grew" equal "$T/large" large
+
 # Somebody has it open all the time; another open counts even so.
 exec 4<"$MNT/small"
 sleep 2
