@@ -1,9 +1,3 @@
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/fuse.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include "fuse/device.h"
 #include "fuse/front.h"
 
@@ -23,31 +17,14 @@ device_writev(int fd, struct iovec *iov, int count, void *userdata)
 	return wire_writev(&front->wire, fd, iov, count);
 }
 
+static const struct fuse_custom_io device_io = { .read = device_read, .writev = device_writev };
+
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-
-/* Since 3.17 a session with its own reading must bring its own cloning too: one queue per thread. */
-static int
-device_clone(int master)
-{
-	uint32_t source = (uint32_t)master;
-	int fd, rc;
-
-	if ((fd = open("/dev/fuse", O_RDWR | O_CLOEXEC)) < 0)
-		return -errno;
-	if (ioctl(fd, FUSE_DEV_IOC_CLONE, &source) != 0) {
-		rc = -errno;
-		(void)close(fd);
-		return rc;
-	}
-	return fd;
-}
 
 int
 device_attach(struct fuse_session *session)
 {
-	const struct fuse_custom_io io = { .read = device_read, .writev = device_writev, .clone_fd = device_clone };
-
-	return fuse_session_custom_io(session, &io, sizeof(io), fuse_session_fd(session));
+	return fuse_session_custom_io(session, &device_io, sizeof(device_io), fuse_session_fd(session));
 }
 
 #else
@@ -55,9 +32,7 @@ device_attach(struct fuse_session *session)
 int
 device_attach(struct fuse_session *session)
 {
-	const struct fuse_custom_io io = { .read = device_read, .writev = device_writev };
-
-	return fuse_session_custom_io(session, &io, fuse_session_fd(session));
+	return fuse_session_custom_io(session, &device_io, fuse_session_fd(session));
 }
 
 #endif

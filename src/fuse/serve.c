@@ -7,17 +7,13 @@
 #include "fuse/daemon.h"
 #include "fuse/device.h"
 #include "fuse/front.h"
+#include "fuse/loop.h"
 #include "fuse/ops.h"
 #include "fuse/serve.h"
 #include "fuse/settle.h"
 #include "fuse/signals.h"
 #include "util/log.h"
 
-/*
- * Idle threads kept: making and ending one costs more than keeping it, and a
- * burst soon needs them again.
- */
-#define IDLE_THREADS_MAX 16
 #define LIBRARY_LINE_MAX 1024	/* bytes of a message of libfuse's */
 
 /* libfuse's own messages; its levels are syslog's. */
@@ -78,40 +74,25 @@ mount_session(struct front *front, const char *mountpoint)
 	return rc;
 }
 
-/* Serve requests until unmounted; the process is the daemon by now. */
-static int
-run_loop(struct front *front, const struct options *options)
-{
-	struct fuse_loop_config *config;
-	int rc;
-
-	if ((config = fuse_loop_cfg_create()) == NULL)
-		return -ENOMEM;
-	fuse_loop_cfg_set_clone_fd(config, 1);
-	fuse_loop_cfg_set_max_threads(config, options->max_threads);
-	fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS_MAX);
-	rc = fuse_session_loop_mt(front->session, config);
-	fuse_loop_cfg_destroy(config);
-	/* A positive number would be a signal: an end as good as any. */
-	return rc < 0 ? rc : 0;
-}
-
 /* Everything that needs threads, from the first to the last. */
 static int
 run(struct front *front, const struct options *options, struct daemon *daemon)
 {
 	struct signals *signals = NULL;
 	struct settle *settle = NULL;
+	struct loop *loop = NULL;
 	int rc;
 
 	signals_block();
 	if ((rc = volume_start(front->volume)) != 0)
 		goto done;
-	if ((rc = signals_start(front, options->mountpoint, &signals)) != 0)
+	if ((rc = loop_new(front->session, options->max_threads, &loop)) != 0)
 		goto done;
-	if ((rc = settle_start(options->mountpoint, daemon, &settle)) != 0)
+	if ((rc = signals_start(front->volume, loop, options->mountpoint, &signals)) != 0)
 		goto done;
-	rc = run_loop(front, options);
+	if ((rc = settle_start(options->mountpoint, loop, daemon, &settle)) != 0)
+		goto done;
+	rc = loop_run(loop);
 
 done:
 	if (rc != 0)
@@ -120,6 +101,7 @@ done:
 	fuse_session_unmount(front->session);
 	settle_finish(settle);
 	signals_stop(signals);
+	loop_free(loop);
 	return rc;
 }
 

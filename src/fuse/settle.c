@@ -16,6 +16,7 @@
 
 struct settle {
 	const char *mountpoint;
+	struct loop *loop;
 	struct daemon *daemon;
 	pthread_t thread;
 };
@@ -47,13 +48,14 @@ settle(void *arg)
 		daemon_report(settle->daemon, false);
 		return NULL;
 	}
+	loop_connection(settle->loop, minor(st.st_dev));
 	raise_read_ahead(st.st_dev);
 	daemon_report(settle->daemon, true);
 	return NULL;
 }
 
 int
-settle_start(const char *mountpoint, struct daemon *daemon, struct settle **out)
+settle_start(const char *mountpoint, struct loop *loop, struct daemon *daemon, struct settle **out)
 {
 	struct settle *self;
 	int rc;
@@ -61,6 +63,7 @@ settle_start(const char *mountpoint, struct daemon *daemon, struct settle **out)
 	if ((self = calloc(1, sizeof(*self))) == NULL)
 		return -ENOMEM;
 	self->mountpoint = mountpoint;
+	self->loop = loop;
 	self->daemon = daemon;
 	if ((rc = pthread_create(&self->thread, NULL, settle, self)) != 0) {
 		free(self);

@@ -6,16 +6,17 @@
 #define FUSE_SETTLE_H
 
 #include "fuse/daemon.h"
+#include "fuse/loop.h"
 
 struct settle;
 
 /*
- * settle_start(mountpoint, report, settle):
+ * settle_start(mountpoint, loop, daemon, settle):
  * In a thread of its own, because the loop must be running to answer: see that
- * the mount works, raise its read-ahead (root only, best effort), and report
- * to ${daemon}'s parent.
+ * the mount works, tell ${loop} its number, raise its read-ahead (root only,
+ * best effort), and report to ${daemon}'s parent.
  */
-int settle_start(const char *mountpoint, struct daemon *daemon, struct settle **settle);
+int settle_start(const char *mountpoint, struct loop *loop, struct daemon *daemon, struct settle **settle);
 
 /* settle_finish(settle): after the loop; NULL is allowed. */
 void settle_finish(struct settle *settle);

@@ -5,19 +5,16 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fuse/signals.h"
 #include "util/log.h"
 
-#define SIGNALS_WAKE SIGUSR2		/* makes the loop's thread look again whether it is to end */
-#define SIGNALS_WAKE_NS 50000000L	/* between two attempts to wake it */
-
 struct signals {
-	struct front *front;
+	struct volume *volume;
+	struct loop *loop;
 	const char *mountpoint;
-	pthread_t thread, loop;
+	pthread_t thread;
 	atomic_bool stopped;
 };
 
@@ -76,19 +73,6 @@ write_back(const char *mountpoint)
 	(void)close(fd);
 }
 
-static void
-end_loop(struct signals *signals)
-{
-	const struct timespec pause = { .tv_nsec = SIGNALS_WAKE_NS };
-
-	fuse_session_exit(signals->front->session);
-	/* The loop may be just about to sleep, so one wake-up may be too early. */
-	while (!atomic_load(&signals->stopped)) {
-		(void)pthread_kill(signals->loop, SIGNALS_WAKE);
-		(void)nanosleep(&pause, NULL);
-	}
-}
-
 static void *
 wait_for_signals(void *arg)
 {
@@ -103,28 +87,28 @@ wait_for_signals(void *arg)
 		if (atomic_load(&signals->stopped))
 			break;
 		if (number == SIGUSR1) {
-			volume_log_status(signals->front->volume);
+			volume_log_status(signals->volume);
 			continue;
 		}
 		log_info("%s: unmounting %s", strsignal(number), signals->mountpoint);
 		write_back(signals->mountpoint);
-		end_loop(signals);
+		loop_end(signals->loop);
 		break;
 	}
 	return NULL;
 }
 
 int
-signals_start(struct front *front, const char *mountpoint, struct signals **out)
+signals_start(struct volume *volume, struct loop *loop, const char *mountpoint, struct signals **out)
 {
 	struct signals *signals;
 	int rc;
 
 	if ((signals = calloc(1, sizeof(*signals))) == NULL)
 		return -ENOMEM;
-	signals->front = front;
+	signals->volume = volume;
+	signals->loop = loop;
 	signals->mountpoint = mountpoint;
-	signals->loop = pthread_self();
 	if ((rc = pthread_create(&signals->thread, NULL, wait_for_signals, signals)) != 0) {
 		free(signals);
 		return -rc;

@@ -7,7 +7,13 @@
 #ifndef FUSE_SIGNALS_H
 #define FUSE_SIGNALS_H
 
-#include "fuse/front.h"
+#include <signal.h>
+
+#include "fuse/loop.h"
+#include "volume/volume.h"
+
+/* Has a handler that does nothing: it ends a system call that waits. */
+#define SIGNALS_WAKE SIGUSR2
 
 struct signals;
 
@@ -15,11 +21,10 @@ struct signals;
 void signals_block(void);
 
 /*
- * signals_start(front, mountpoint, signals):
- * Start the thread that waits.  The caller must be the thread that runs the
- * session's loop afterwards.
+ * signals_start(volume, loop, mountpoint, signals):
+ * Start the thread that waits, and ends ${loop}.
  */
-int signals_start(struct front *front, const char *mountpoint, struct signals **signals);
+int signals_start(struct volume *volume, struct loop *loop, const char *mountpoint, struct signals **signals);
 
 /* signals_stop(signals): after the loop; NULL is allowed. */
 void signals_stop(struct signals *signals);

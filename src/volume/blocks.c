@@ -2,8 +2,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/log.h"
+#include "util/stall.h"
 #include "volume/blocks.h"
 #include "volume/file.h"
 #include "volume/files.h"
@@ -13,6 +15,8 @@
 
 /* Blocks that an unaligned request of FILE_IO_MAX bytes can touch. */
 #define SPAN_BLOCKS (FILE_IO_MAX / BLOCK + 2)
+/* A read that takes longer on the average comes from a disk: from memory, the largest takes a third. */
+#define READ_STALLS_NS 500000u
 
 struct scratch { uint8_t *data; uint8_t tags[SPAN_BLOCKS * DIGEST_SIZE]; };
 
@@ -105,7 +109,10 @@ tags_copy(struct volume *v, struct node *node, uint64_t first, uint64_t count, u
 	return rc;
 }
 
-/* Read with the clock running, for the choice of the next member. */
+/*
+ * Read with the clock running, for the choice of the next member; one whose
+ * reads have been coming from the disk lately will be waited for.
+ */
 static ssize_t
 timed_read(struct member *m, replica_handle handle, void *buf, size_t len, uint64_t offset)
 {
@@ -113,6 +120,8 @@ timed_read(struct member *m, replica_handle handle, void *buf, size_t len, uint6
 	uint64_t ns, average;
 	ssize_t n;
 
+	if (atomic_load_explicit(&m->latency_ns, memory_order_relaxed) > READ_STALLS_NS)
+		stall_ahead();
 	atomic_fetch_add_explicit(&m->in_flight, 1, memory_order_relaxed);
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	n = m->r->ops->pread(m->r, handle, buf, len, offset);
@@ -200,6 +209,7 @@ copy_mend(struct volume *v, struct member *m, const char *from, struct node *nod
 	const struct replica_at at = { .handle = node->file->handle[m->index] };
 	replica_handle handle = REPLICA_NONE;
 	size_t len = block_len(node, index);
+	struct replica_privs privs;
 	char path[NODES_PATH_MAX];
 	ssize_t n;
 	int rc = 0;
@@ -214,8 +224,11 @@ copy_mend(struct volume *v, struct member *m, const char *from, struct node *nod
 	if (!node->file->writable[m->index])
 		rc = m->r->ops->open(m->r, at, true, &handle, NULL);
 	if (rc == 0) {
+		replica_privs_get(m->r, at, &privs);
 		n = m->r->ops->pwrite(m->r, handle >= 0 ? handle : at.handle, data, len, index * BLOCK);
 		rc = n == (ssize_t)len ? 0 : n < 0 ? (int)n : -ENOSPC;
+		if (rc == 0)
+			rc = replica_privs_put(m->r, at, &privs);
 	}
 	/* While dirty, the next store seals. */
 	if (rc == 0 && !node->dirty)
@@ -302,12 +315,25 @@ blocks_prove(struct volume *v, struct node *node, struct member *m, uint64_t fir
 	}
 }
 
+/* Round robin: who reads on stays with a member, who begins elsewhere, or anew, goes to the next. */
+static unsigned
+turn_of(struct file *file, uint64_t first, uint64_t count)
+{
+	if (atomic_exchange_explicit(&file->next_block, first + count, memory_order_relaxed) == first)
+		return atomic_load_explicit(&file->turn, memory_order_relaxed);
+	return atomic_fetch_add_explicit(&file->turn, 1, memory_order_relaxed) + 1;
+}
+
 /* A member to read from: the chosen one if the file is open there, else any where it is. */
 static struct member *
-source_of(struct volume *v, const struct node *node)
+source_of(struct volume *v, const struct node *node, uint64_t first, uint64_t count)
 {
-	struct member *m = members_for_read(v, node_key(node));
+	struct member *m;
 
+	if (v->read_policy == VOLUME_READ_ROUND_ROBIN)
+		m = members_in_turn(v, turn_of(node->file, first, count));
+	else
+		m = members_for_read(v, node_key(node));
 	if (m != NULL && node->file->handle[m->index] >= 0)
 		return m;
 	for_each_member(v, m) {
@@ -331,7 +357,7 @@ blocks_read(struct volume *v, struct node *node, uint64_t first, uint64_t count,
 		return -ENOMEM;
 	if ((rc = tags_copy(v, node, first, count, s->tags)) != 0)
 		return rc;
-	if ((m = source_of(v, node)) == NULL)
+	if ((m = source_of(v, node, first, count)) == NULL)
 		return open_everywhere(v, node) ? -EIO : -EAGAIN;
 
 	want = (size_t)(count - 1) * BLOCK + block_len(node, first + count - 1);
@@ -352,4 +378,80 @@ blocks_read(struct volume *v, struct node *node, uint64_t first, uint64_t count,
 	len = block_len(node, first + count - 1);
 	memset(data + (count - 1) * BLOCK + len, 0, BLOCK - len);
 	return 0;
+}
+
+/* One member's answer, the first's that has one. */
+static int64_t
+seek_one(struct volume *v, struct node *node, uint64_t offset, int whence)
+{
+	struct member *m;
+	int64_t rc = -EIO;
+
+	for_each_member(v, m) {
+		if (node->file->handle[m->index] < 0)
+			continue;
+		rc = m->r->ops->seek(m->r, node->file->handle[m->index], offset, whence);
+		if (rc >= 0 || rc == -ENXIO)
+			break;
+	}
+	/* The end of file is ours to say. */
+	return rc > (int64_t)node->size ? (int64_t)node->size : rc;
+}
+
+/* The first block in [${first}, ${end}) with, or without, a tag of zeros; else ${end}. */
+static int
+tag_find(struct volume *v, struct node *node, uint64_t first, uint64_t end, bool zero, uint64_t *found)
+{
+	struct pages_context context = { v, node, node->file };
+	const struct tags_source source = { pages_load, pages_next, &context };
+	int rc;
+
+	pthread_mutex_lock(&node->file->mutex);
+	rc = tags_next(node->file->tags, &source, first, end, zero, found);
+	if (rc == 0 && tags_paged(node->file->tags) && !node->file->keep_pages)
+		files_account(v, node->file);
+	pthread_mutex_unlock(&node->file->mutex);
+	return rc;
+}
+
+/*
+ * What the tags know to be data is data, whatever a member says that has a
+ * hole there.  Where the tags say zeros the member may say either.
+ */
+int64_t
+blocks_seek_data(struct volume *v, struct node *node, uint64_t offset)
+{
+	int64_t data = seek_one(v, node, offset, SEEK_DATA);
+	uint64_t end, found;
+	int rc;
+
+	if (data < 0 && data != -ENXIO)
+		return data;
+	end = data < 0 ? (node->size + BLOCK - 1) / BLOCK : (uint64_t)data / BLOCK;
+	if ((rc = tag_find(v, node, offset / BLOCK, end, false, &found)) != 0)
+		return rc;
+	if (found >= end)
+		return data;
+	return (int64_t)(found * BLOCK > offset ? found * BLOCK : offset);
+}
+
+int64_t
+blocks_seek_hole(struct volume *v, struct node *node, uint64_t offset)
+{
+	uint64_t end = (node->size + BLOCK - 1) / BLOCK, block, found;
+	int64_t hole;
+	int rc;
+
+	for (;;) {
+		if ((hole = seek_one(v, node, offset, SEEK_HOLE)) < 0 || (uint64_t)hole >= node->size)
+			return hole;
+		block = (uint64_t)hole / BLOCK;
+		if ((rc = tag_find(v, node, block, end, true, &found)) != 0)
+			return rc;
+		if (found == block)
+			return hole;
+		if (found >= end)
+			return (int64_t)node->size;
+		offset = found * BLOCK;
+	}
 }

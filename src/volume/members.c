@@ -3,6 +3,7 @@
 
 #include "meta/label.h"
 #include "util/log.h"
+#include "util/stall.h"
 #include "volume/members.h"
 
 /* Ids that a label takes in advance: one write of the labels for as many new files. */
@@ -29,6 +30,20 @@ member_nth(struct volume *v, unsigned nth)
 			return m;
 	}
 	return NULL;
+}
+
+struct member *
+members_first(struct volume *v)
+{
+	return member_nth(v, 0);
+}
+
+struct member *
+members_in_turn(struct volume *v, unsigned turn)
+{
+	unsigned count = members_in_sync(v);
+
+	return count == 0 ? NULL : member_nth(v, turn % count);
 }
 
 /* What one more read would cost there: time of a read times those under way. */
@@ -75,6 +90,7 @@ labels_write(struct volume *v)
 	unsigned lost = 0;
 	int rc;
 
+	stall_ahead();
 	for_each_member(v, m) {
 		if ((rc = label_write(m->r, &m->label)) == 0)
 			continue;
@@ -222,6 +238,7 @@ sector_write_all(void *arg, uint32_t index, const uint8_t *sector)
 	unsigned count = 0, i;
 	int rc = 0;
 
+	stall_ahead();
 	lane_batch_init(&batch);
 	for_each_member(v, m) {
 		jobs[count] = (struct sector_job){ .job.run = sector_run, .m = m, .index = index, .sector = sector };

@@ -62,9 +62,11 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	pthread_rwlock_init(&v->tree, &writers_first);
 	pthread_rwlockattr_destroy(&writers_first);
 	pthread_cond_init(&v->flusher_wake, NULL);
+	pthread_mutex_init(&v->absent_lock, NULL);
 	list_init(&v->dirs);
 	list_init(&v->dirty);
 	list_init(&v->patrol);
+	list_init(&v->files);
 	*out = v;
 	if ((rc = hashmap_init(&v->by_id)) != 0 || (rc = hashmap_init(&v->by_name)) != 0)
 		return rc;

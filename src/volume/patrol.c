@@ -2,6 +2,7 @@
 
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/stall.h"
 #include "volume/blocks.h"
 #include "volume/file.h"
 #include "volume/files.h"
@@ -12,12 +13,12 @@
 #include "volume/patrol.h"
 #include "volume/records.h"
 
-#define QUEUE_MAX 16384			/* files; those that find no place are met when they are opened again */
+#define QUEUE_MAX 16384			/* files; those that find no place are met when they are used again */
 #define ROUND_MS 40			/* one round of the flusher works this long, at most, */
 #define ROUND_BYTES (8u << 20)		/* and proves so much of each member; */
 #define TURN_BYTES FILE_IO_MAX		/* so much of one file, whose lock is held, before another has its turn */
 #define FINISH_MS 5000			/* before a clean unmount the queue has this long */
-#define AT_ONCE_BYTES (64u << 20)	/* a broken seal: proved before the open returns up to this size */
+#define AT_ONCE_BYTES (64u << 20)	/* a broken seal: proved before close(2) returns up to this size */
 
 bool
 patrol_sealed(const struct node *node, const struct stat *st)
@@ -121,6 +122,21 @@ dequeue(struct volume *v)
 	return node;
 }
 
+void
+patrol_leave(struct volume *v, struct node *node)
+{
+	bool linked;
+
+	pthread_mutex_lock(&v->dirty_lock);
+	if ((linked = list_linked(&node->patrol_link))) {
+		list_remove(&node->patrol_link);
+		v->patrol_count--;
+	}
+	pthread_mutex_unlock(&v->dirty_lock);
+	if (linked)
+		nodes_put(v, node);
+}
+
 /* The seals of proved copies again, where somebody had broken them; the file is open on all members. */
 static void
 seal_again(struct volume *v, struct node *node)
@@ -139,42 +155,67 @@ seal_again(struct volume *v, struct node *node)
 	node->patrol_seal = false;
 }
 
-/* Look at the seals; true if any is broken. */
-static bool
-seals_look(struct volume *v, struct node *node)
+bool
+patrol_broken(struct volume *v, struct node *node)
 {
-	char path[NODES_PATH_MAX];
 	struct member *m;
-	bool broken = false;
 
+	if (node->dirty || node->patrol_seal || v->no_writes || node->nlink == 0 || members_in_sync(v) < 2)
+		return false;
 	for_each_member(v, m) {
-		if (!seal_broken(v, node, m))
-			continue;
-		log_warning("%s: was written on replica %s by something else than mendfs; proving all of it",
-		    nodes_path(v, node, path, sizeof(path)), m->r->path);
-		broken = true;
+		if (seal_broken(v, node, m))
+			return true;
 	}
-	return broken;
+	return false;
+}
+
+/* From here on, whatever was proved of it before: each block once more. */
+static void
+begin(struct node *node)
+{
+	node->patrol_stop = node->patrol_next;
+	node->patrol_wrapped = false;
 }
 
 void
-patrol_opened(struct volume *v, struct node *node)
+patrol_mend(struct volume *v, struct node *node)
 {
+	char path[NODES_PATH_MAX];
 	uint64_t bytes = AT_ONCE_BYTES;
+	struct member *m;
 
+	for_each_member(v, m) {
+		if (seal_broken(v, node, m))
+			log_warning("%s: was written on replica %s by something else than mendfs; proving all of it",
+			    nodes_path(v, node, path, sizeof(path)), m->r->path);
+	}
+	stall_ahead();
+	if (files_use_locked(v, node, FILES_READ_ALL) != 0)
+		return;
+	files_mend_lengths(v, node);
+	begin(node);
+	node->patrol_seal = true;
+	if (prove(v, node, &bytes))
+		seal_again(v, node);
+	else
+		enqueue(v, node);
+}
+
+void
+patrol_queue(struct volume *v, struct node *node)
+{
 	if (v->no_writes || members_in_sync(v) < 2)
 		return;
-	/* From here on, whatever was proved of it before: each block once more. */
-	node->patrol_stop = node->patrol_next;
-	node->patrol_wrapped = false;
-	if (!node->dirty && node->file->users == 0 && !node->patrol_seal && seals_look(v, node)) {
-		node->patrol_seal = true;
-		if (files_open_all(v, node, false) == 0 && prove(v, node, &bytes)) {
-			seal_again(v, node);
-			return;
-		}
-	}
+	node->file->patrolled_ms = clock_monotonic_ms();
+	begin(node);
 	enqueue(v, node);
+}
+
+void
+patrol_again(struct volume *v, struct node *node)
+{
+	if (clock_monotonic_ms() - node->file->patrolled_ms >= PATROL_AGAIN_MS)
+		patrol_queue(v, node);
 }
 
 /* One file from the queue has its turn; returns how many bytes of it were proved on each member. */
@@ -188,8 +229,9 @@ turn(struct volume *v, struct node *node, uint64_t most)
 	pthread_rwlock_wrlock(&node->lock);
 	/* What has lost its last name goes when it is closed. */
 	if (node->nlink > 0) {
+		/* One in use is not used by this: it would stay so for ever. */
 		opened = node->file == NULL;
-		if (files_attach(v, node) == 0) {
+		if (!opened || files_attach(v, node) == 0) {
 			if (files_open_all(v, node, false) == 0 && (done = prove(v, node, &bytes)) && node->patrol_seal)
 				seal_again(v, node);
 			if (opened && !node->dirty)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "util/log.h"
+#include "util/stall.h"
 #include "volume/files.h"
 #include "volume/members.h"
 #include "volume/mount.h"
@@ -33,6 +34,7 @@ volume_start(struct volume *v)
 	struct member *m;
 	int rc;
 
+	files_limit(v);
 	for_each_member(v, m) {
 		snprintf(name, sizeof(name), "replica %u", m->index);
 		if ((rc = lane_new(name, &m->lane)) != 0)
@@ -119,6 +121,7 @@ volume_sync(struct volume *v)
 	int rc, one;
 
 	rc = store_all(v);
+	stall_ahead();
 	lane_batch_init(&batch);
 	for_each_member(v, m) {
 		jobs[count] = (struct sync_job){ .job.run = sync_run, .m = m };

@@ -1,6 +1,6 @@
 #!/bin/bash
-# The copies that nobody reads: what was opened is proved on every replica, in
-# the background, however often and by however many it is opened meanwhile.
+# The copies that nobody reads: what is in use is proved on every replica, in
+# the background, however often and by however many it is used meanwhile.
 . "$(dirname "$0")/lib.sh"
 
 needs setfattr getfattr
@@ -27,39 +27,39 @@ soon() {
 	fail "$what: not mended in a minute"
 }
 equal() { cmp -s "$1" "${REPLICAS[0]}/$2" && cmp -s "$1" "${REPLICAS[1]}/$2"; }
-touch_by_open() { dd if="$1" count=0 status=none; }
+# One block, past the kernel's cache: the daemon knows that the file is in use.
+use() { dd if="$1" of=/dev/null bs=4096 count=1 iflag=direct status=none || fail "read of $1"; }
+used_equal() { use "$MNT/$2"; equal "$1" "$2"; }
 
-# One open is enough, and not a byte need be read.
+# One read is enough, of another block.
 flip "${REPLICAS[0]}/small" 299999
-flip "${REPLICAS[1]}/small" 0
-touch_by_open "$MNT/small"
+flip "${REPLICAS[1]}/small" 100000
+use "$MNT/small"
 soon "a file that was opened" equal "$T/small" small
 
-# Larger than a round, and opened again long before it is through.
-opened_equal() { touch_by_open "$MNT/$2"; equal "$1" "$2"; }
+# Larger than a round, and used again long before it is through.
 for offset in 0 20000000 39999999; do
 	flip "${REPLICAS[0]}/large" $offset
 	flip "${REPLICAS[1]}/large" $(((offset + 5000000) % 40000000))
 done
-soon "a large file that is opened all the while" opened_equal "$T/large" large
+soon "a large file that is used all the while" used_equal "$T/large" large
 
 # It grows when its patrol is somewhere in the middle: the end is another then.
-touch_by_open "$MNT/large"
+use "$MNT/large"
 sleep 1.2
 exec 5>>"$MNT/large"
 head -c 40000000 /dev/urandom | tee -a "$T/large" >&5
 exec 5>&-
 flip "${REPLICAS[0]}/large" 100
 flip "${REPLICAS[1]}/large" 5000
-soon "a file that grew" equal "$T/large" large
+soon "a file that grew" used_equal "$T/large" large
 
-# Somebody has it open all the time; another open counts even so.
+# Somebody has it open all the time.
 exec 4<"$MNT/small"
 sleep 2
 flip "${REPLICAS[0]}/small" 150000
 flip "${REPLICAS[1]}/small" 4096
-touch_by_open "$MNT/small"
-soon "a file that stays open" equal "$T/small" small
+soon "a file that stays open" used_equal "$T/small" small
 exec 4<&-
 
 # Written all the while, so that its record is never up to date for long.
@@ -80,14 +80,13 @@ id=$(stat -c %i "$MNT/large")
 tags=$(printf '.mendfs/tags/%02x/%016x' $((id & 255)) "$id")
 cp "${REPLICAS[1]}/$tags" "$T/tags"
 record() { getfattr --absolute-names --only-values -n user.mendfs "$1" 2>/dev/null | cksum; }
-same_record() { [ "$(record "${REPLICAS[0]}/$1")" = "$(record "${REPLICAS[1]}/$1")" ]; }
+same_record() { use "$MNT/$1"; [ "$(record "${REPLICAS[0]}/$1")" = "$(record "${REPLICAS[1]}/$1")" ]; }
 flip "${REPLICAS[0]}/$tags" 100000
 flip "${REPLICAS[1]}/$tags" 3
-touch_by_open "$MNT/large"
-soon "pages of tags" equal "$T/tags" "$tags"
+tags_equal() { use "$MNT/large"; equal "$T/tags" "$tags"; }
+soon "pages of tags" tags_equal
 for r in "${REPLICAS[@]}"; do
 	setfattr -n user.mendfs -v spoiled "$r/small"
-	touch_by_open "$MNT/small"
 	soon "the record on $r" same_record small
 done
 
@@ -108,10 +107,10 @@ head -c 80000000 /dev/urandom >"$MNT/huge"
 remount
 stamp=$(stat -c %y "${REPLICAS[1]}/huge")
 touch "${REPLICAS[1]}/huge"
-touch_by_open "$MNT/huge"
+: <"$MNT/huge"
 log_wait "huge: was written on replica ${REPLICAS[1]}"
 sealed() { [ "$(stat -c %y "${REPLICAS[1]}/huge")" = "$stamp" ]; }
 soon "a broken seal" sealed
-touch_by_open "$MNT/huge"
+: <"$MNT/huge"
 same "lines about the seal" 1 "$(log_count 'huge: was written')"
 all_well
