@@ -198,7 +198,10 @@ struct node {
 	bool default_acl;		/* a directory's; valid if has_xattrs */
 	bool paged;			/* has, or may have, a tags file */
 	uint64_t reported;		/* the block last reported as lost, counted from 1; 0: none */
-	uint64_t patrol_next;		/* the block that comes next */
+	uint64_t patrol_next;		/* the patrol: the block that comes next, */
+	uint64_t patrol_stop;		/* the one where it began, and ends when it has come round, */
+	bool patrol_wrapped;		/* whether it has passed the end of the file since, */
+	bool patrol_seal;		/* and whether a seal was broken and is to be put back then */
 	bool moved;			/* a directory's parent is another since it was last opened */
 	bool proved;			/* a directory's names were proved against its digest */
 	uint8_t names[DIGEST_SIZE];	/* a directory's names digest; tree lock */

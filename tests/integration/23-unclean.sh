@@ -77,9 +77,11 @@ for ((round = 1; round <= ${rounds:-5}; round++)); do
 		CHILDREN+=($!)
 	done
 	sleep "1.$((RANDOM % 10))"
-	mount_crash
+	# The writers end at the dead mount; without it they would go on in the folder below.
+	mount_kill
 	for w in "${CHILDREN[@]}"; do wait "$w"; done
 	CHILDREN=()
+	umount -l "$MNT" || fail "umount -l $MNT"
 	if ((round % 2 == 0)); then
 		# What fsck says of an unclean volume, it must have mended.
 		fsck.mendfs -p "${REPLICAS[@]}" >"$T/fsck.out" 2>&1
