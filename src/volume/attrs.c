@@ -204,9 +204,11 @@ set_locked(struct volume *v, struct node *node, const struct stat *want, unsigne
 	}
 	if ((mask & ATTRS_SIZE) && (rc = set_size(v, node, (uint64_t)want->st_size)) != 0)
 		return rc;
-	if (mask & (ATTRS_ATIME | ATTRS_ATIME_NOW | ATTRS_MTIME | ATTRS_MTIME_NOW))
-		set_times(v, node, want, mask);
-	return 0;
+	if (!(mask & (ATTRS_ATIME | ATTRS_ATIME_NOW | ATTRS_MTIME | ATTRS_MTIME_NOW)))
+		return 0;
+	set_times(v, node, want, mask);
+	/* Times stand nowhere but in the node until they are stored: a killed process would take them along. */
+	return mask & (ATTRS_ATIME | ATTRS_MTIME) && node_has_record(node) ? store_now(v, node) : 0;
 }
 
 int

@@ -11,11 +11,12 @@
 #include "volume/nodes.h"
 #include "volume/pages.h"
 #include "volume/records.h"
+#include "volume/torn.h"
 
 #define TRIM_TO 16		/* pages that a file keeps when there are too many in all */
 
-static int
-file_alloc(struct volume *v, const struct record *record, struct file **out)
+int
+files_from(struct volume *v, const struct record *record, struct file **out)
 {
 	struct file *file;
 	unsigned i;
@@ -39,7 +40,7 @@ files_new(struct volume *v, struct file **file)
 {
 	const struct record empty = { .kind = RECORD_INLINE };
 
-	return file_alloc(v, &empty, file);
+	return files_from(v, &empty, file);
 }
 
 int
@@ -52,9 +53,11 @@ files_load(struct volume *v, struct node *node, struct file **out)
 	/* Generation 0: made in this mount, and no record was stored yet. */
 	if (node->generation == 0)
 		return files_new(v, out);
+	if (node->torn != NULL)
+		return torn_load(v, node, out);
 	if ((rc = records_find(v, node, data, &record)) != 0)
 		return rc;
-	return file_alloc(v, &record, out);
+	return files_from(v, &record, out);
 }
 
 void

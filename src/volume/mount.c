@@ -119,6 +119,7 @@ load_intent(struct volume *v)
 	} else {
 		intent_settle_all(v->intent);
 	}
+	v->first_id = next;
 	atomic_store(&v->next_id, next);
 	return 0;
 }

@@ -108,7 +108,8 @@ patrol_opened(struct volume *v, struct node *node)
 	struct member *m;
 	bool broken = false;
 
-	if (node->dirty || v->no_writes || node->file->users > 0 || members_in_sync(v) < 2)
+	/* Of a torn file the walker proves all copies. */
+	if (node->dirty || node->torn != NULL || v->no_writes || node->file->users > 0 || members_in_sync(v) < 2)
 		return;
 	for_each_member(v, m) {
 		if (!seal_broken(v, node, m))
@@ -136,7 +137,7 @@ round_one(struct volume *v, struct node *node, uint64_t bytes)
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_wrlock(&node->lock);
 	before = node->patrol_next;
-	if (node->nlink > 0 && !node->dirty) {
+	if (node->nlink > 0 && !node->dirty && node->torn == NULL) {
 		opened = node->file == NULL;
 		if (files_attach(v, node) == 0) {
 			done = files_open_all(v, node, false) != 0 || prove(v, node, &node->patrol_next, bytes);
