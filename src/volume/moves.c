@@ -41,7 +41,7 @@ struct moves {
 	struct volume *v;
 	struct hashmap things;
 	struct spot *all;
-	bool failed;			/* something has to wait for the next round */
+	bool again;			/* something has to wait for the next round */
 	unsigned made;
 };
 
@@ -515,8 +515,11 @@ complete_on(struct moves *moves, struct thing *thing, struct member *low, struct
 			return 0;
 	}
 	while (rc == 0 && !S_ISDIR(thing->type) && (extra = spot_alone(thing, m->index, low->index)) != NULL &&
-	    (have = linked_on(thing, extra, low->index)) != NULL)
+	    (have = linked_on(thing, extra, low->index)) != NULL) {
 		rc = complete_one(moves, low, have, extra, false);
+		/* The members before this one lack it, too. */
+		moves->again = true;
+	}
 	return rc;
 }
 
@@ -533,7 +536,7 @@ complete_thing(struct hashmap_link *link, void *arg)
 			continue;
 		if ((rc = complete_on(moves, thing, low, m)) == 0)
 			continue;
-		moves->failed = true;
+		moves->again = true;
 		log_info("/%s: not renamed on replica %s yet: %s", spot_on(thing, m->index)->path, m->r->path, strerror(-rc));
 	}
 }
@@ -558,7 +561,7 @@ complete_all(struct moves *moves)
 	if ((queue.links = malloc((moves->things.count + 1) * sizeof(struct hashmap_link *))) == NULL)
 		return -ENOMEM;
 	hashmap_each(&moves->things, queue_add, &queue);
-	moves->failed = false;
+	moves->again = false;
 	for (i = 0; i < queue.count; i++)
 		complete_thing(queue.links[i], moves);
 	free(queue.links);
@@ -582,7 +585,7 @@ moves_complete(struct volume *v)
 		if (rc == 0)
 			rc = collect(&moves, m, REPLICA_ROOT, "", VOLUME_ROOT_ID, intent_was_dirty(v->intent, VOLUME_ROOT_ID));
 	}
-	for (round = 0; rc == 0 && round < ROUNDS_MAX && (round == 0 || moves.failed); round++)
+	for (round = 0; rc == 0 && round < ROUNDS_MAX && (round == 0 || moves.again); round++)
 		rc = complete_all(&moves);
 	hashmap_each(&moves.things, thing_free, NULL);
 	hashmap_free(&moves.things);

@@ -224,12 +224,16 @@ finish_file(struct volume *v, struct node *node)
 {
 	struct pages_context context = { v, node, node->file };
 	const struct tags_source source = { pages_load, pages_next, &context };
+	uint8_t sum[DIGEST_SIZE] = { 0 };
 	int rc = 0;
 
-	if (tags_paged(node->file->tags))
+	if (tags_paged(node->file->tags)) {
+		memcpy(sum, tags_sum(node->file->tags), DIGEST_SIZE);
 		rc = tags_sum_again(node->file->tags, &source);
-	else if (node->nlink > 0)
+		node->torn->sealed = node->torn->sealed && digest_equal(sum, tags_sum(node->file->tags));
+	} else if (node->nlink > 0) {
 		pages_remove(v, node_key(node));
+	}
 	if (rc != 0)
 		return rc;
 	if (!node->torn->sealed)

@@ -316,13 +316,19 @@ remove_name(struct rig *rig, const char *path, bool is_dir)
 }
 
 /* Bytes that tell their place, so that a block in another's place shows. */
+uint8_t
+rig_byte(char what, uint64_t offset)
+{
+	return (uint8_t)((uint64_t)(uint8_t)what * 37 + offset / 7 + (offset >> 12) * 11);
+}
+
 static void
 fill(uint8_t *data, size_t len, uint64_t offset, char what)
 {
 	size_t i;
 
 	for (i = 0; i < len; i++)
-		data[i] = (uint8_t)((uint64_t)(uint8_t)what * 37 + (offset + i) / 7 + ((offset + i) >> 12) * 11);
+		data[i] = rig_byte(what, offset + i);
 }
 
 static int
