@@ -41,6 +41,7 @@ struct moves {
 	struct volume *v;
 	struct hashmap things;
 	struct spot *all;
+	struct spot *nameless;		/* regular files without a record, by next */
 	bool again;			/* something has to wait for the next round */
 	unsigned made;
 };
@@ -81,6 +82,44 @@ thing_find(const struct moves *moves, uint64_t key)
 	return link == NULL ? NULL : hashmap_entry(link, struct thing, by_key);
 }
 
+static struct spot *
+spot_new(struct thing *thing, unsigned member, const struct stat *st, uint64_t parent, const char *path)
+{
+	struct spot *spot;
+
+	if ((spot = calloc(1, sizeof(*spot))) == NULL || (spot->path = strdup(path)) == NULL) {
+		free(spot);
+		return NULL;
+	}
+	spot->thing = thing;
+	spot->member = member;
+	spot->ino = st->st_ino;
+	spot->parent = parent;
+	return spot;
+}
+
+static void
+spot_add(struct moves *moves, struct thing *thing, struct spot *spot)
+{
+	spot->thing = thing;
+	spot->next = thing->spots;
+	thing->spots = spot;
+	spot->below = moves->all;
+	moves->all = spot;
+}
+
+static int
+note_nameless(struct moves *moves, unsigned member, const struct stat *st, uint64_t parent, const char *path)
+{
+	struct spot *spot;
+
+	if ((spot = spot_new(NULL, member, st, parent, path)) == NULL)
+		return -ENOMEM;
+	spot->next = moves->nameless;
+	moves->nameless = spot;
+	return 0;
+}
+
 static int
 note(struct moves *moves, unsigned member, uint64_t key, const struct stat *st, uint64_t parent, const char *path)
 {
@@ -93,18 +132,9 @@ note(struct moves *moves, unsigned member, uint64_t key, const struct stat *st, 
 		thing->type = st->st_mode & S_IFMT;
 		hashmap_insert(&moves->things, &thing->by_key, key);
 	}
-	if ((spot = calloc(1, sizeof(*spot))) == NULL || (spot->path = strdup(path)) == NULL) {
-		free(spot);
+	if ((spot = spot_new(thing, member, st, parent, path)) == NULL)
 		return -ENOMEM;
-	}
-	spot->thing = thing;
-	spot->member = member;
-	spot->ino = st->st_ino;
-	spot->parent = parent;
-	spot->next = thing->spots;
-	thing->spots = spot;
-	spot->below = moves->all;
-	moves->all = spot;
+	spot_add(moves, thing, spot);
 	return 0;
 }
 
@@ -125,7 +155,7 @@ thing_free(struct hashmap_link *link, void *arg)
 
 /* ---- looking */
 
-/* What stands for something: its id, or what it is. 0: a file without a record, which is nobody yet. */
+/* What stands for something: its id, or what it is. 0: a file without a record. */
 static uint64_t
 key_of(struct moves *moves, struct replica *r, struct replica_at at, const char *path, struct stat *st)
 {
@@ -210,6 +240,8 @@ collect_name(struct moves *moves, struct member *m, struct replica_at at, unsign
 		below = intent_was_dirty(moves->v->intent, key);
 	if (key != 0 && (dirty || (S_ISDIR(st.st_mode) && below)))
 		rc = note(moves, m->index, key, &st, parent, path);
+	else if (key == 0 && dirty && S_ISREG(st.st_mode))
+		rc = note_nameless(moves, m->index, &st, parent, path);
 	if (rc == 0 && S_ISDIR(st.st_mode) && m->r->ops->dir_open(m->r, at.handle, at.name, &handle) == 0) {
 		rc = collect(moves, m, handle, path, key, below);
 		m->r->ops->dir_close(m->r, handle);
@@ -285,6 +317,29 @@ lowest(const struct thing *thing)
 			low = spot->member;
 	}
 	return low;
+}
+
+/* A file whose record did not reach the disk is what another member knows by it, under the same name. */
+static void
+name_nameless(struct moves *moves)
+{
+	struct spot *spot, *known, *one;
+
+	while ((spot = moves->nameless) != NULL) {
+		moves->nameless = spot->next;
+		known = NULL;
+		for (one = moves->all; one != NULL; one = one->below) {
+			if (one->member != spot->member && S_ISREG(one->thing->type) && same_place(one, spot) &&
+			    (known == NULL || one->member < known->member))
+				known = one;
+		}
+		if (known != NULL) {
+			spot_add(moves, known->thing, spot);
+			continue;
+		}
+		free(spot->path);
+		free(spot);
+	}
 }
 
 /* It stands at ${new} now, and all below with it. */
@@ -585,6 +640,7 @@ moves_complete(struct volume *v)
 		if (rc == 0)
 			rc = collect(&moves, m, REPLICA_ROOT, "", VOLUME_ROOT_ID, intent_was_dirty(v->intent, VOLUME_ROOT_ID));
 	}
+	name_nameless(&moves);
 	for (round = 0; rc == 0 && round < ROUNDS_MAX && (round == 0 || moves.again); round++)
 		rc = complete_all(&moves);
 	hashmap_each(&moves.things, thing_free, NULL);
