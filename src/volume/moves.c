@@ -319,20 +319,65 @@ lowest(const struct thing *thing)
 	return low;
 }
 
+/* What another member than the spot's, the lowest, has in the same place: a file or directory with an id. */
+static struct spot *
+known_there(const struct moves *moves, const struct spot *spot, mode_t type)
+{
+	struct spot *one, *known = NULL;
+
+	for (one = moves->all; one != NULL; one = one->below) {
+		if (one->member != spot->member && one->thing->type == type && one->thing->by_key.key < NODE_ID_BORROWED &&
+		    same_place(one, spot) && (known == NULL || one->member < known->member))
+			known = one;
+	}
+	return known;
+}
+
+static void
+parent_renamed(struct spot *spot, uint64_t from, uint64_t to)
+{
+	if (spot->parent == from)
+		spot->parent = to;
+}
+
+/* The same for directories, and for what is in them.  Returns whether any was found. */
+static bool
+name_directories(struct moves *moves)
+{
+	struct spot *spot, *known, *one, **at;
+	bool any = false;
+	uint64_t key;
+
+	for (spot = moves->all; spot != NULL; spot = spot->below) {
+		key = spot->thing->by_key.key;
+		if (!S_ISDIR(spot->thing->type) || key < NODE_ID_BORROWED || (known = known_there(moves, spot, S_IFDIR)) == NULL)
+			continue;
+		for (at = &spot->thing->spots; *at != spot; at = &(*at)->next)
+			continue;
+		*at = spot->next;
+		spot->thing = known->thing;
+		spot->next = known->thing->spots;
+		known->thing->spots = spot;
+		for (one = moves->all; one != NULL; one = one->below)
+			parent_renamed(one, key, known->thing->by_key.key);
+		for (one = moves->nameless; one != NULL; one = one->next)
+			parent_renamed(one, key, known->thing->by_key.key);
+		any = true;
+	}
+	return any;
+}
+
 /* A file whose record did not reach the disk is what another member knows by it, under the same name. */
 static void
 name_nameless(struct moves *moves)
 {
-	struct spot *spot, *known, *one;
+	struct spot *spot, *known;
 
+	while (name_directories(moves))
+		continue;
 	while ((spot = moves->nameless) != NULL) {
 		moves->nameless = spot->next;
-		known = NULL;
-		for (one = moves->all; one != NULL; one = one->below) {
-			if (one->member != spot->member && S_ISREG(one->thing->type) && same_place(one, spot) &&
-			    (known == NULL || one->member < known->member))
-				known = one;
-		}
+		known = known_there(moves, spot, S_IFREG);
 		if (known != NULL) {
 			spot_add(moves, known->thing, spot);
 			continue;
@@ -583,8 +628,13 @@ complete_thing(struct hashmap_link *link, void *arg)
 {
 	struct thing *thing = hashmap_entry(link, struct thing, by_key);
 	struct moves *moves = arg;
-	struct member *low = &moves->v->members[lowest(thing)], *m;
+	struct member *low, *m;
 	int rc;
+
+	/* One that turned out to be another. */
+	if (thing->spots == NULL)
+		return;
+	low = &moves->v->members[lowest(thing)];
 
 	for_each_member(moves->v, m) {
 		if (m == low || spot_on(thing, m->index) == NULL)

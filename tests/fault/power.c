@@ -39,7 +39,7 @@ struct disk {
 	struct hashmap objects;
 	struct object root;
 	struct op *ops, **end;
-	uint64_t random;		/* for what happens by itself before the cut */
+	uint64_t random;
 };
 
 struct power { unsigned count; struct disk disk[RIG_MEMBERS_MAX]; };
@@ -193,7 +193,10 @@ op_free(struct op *op)
 	free(op);
 }
 
-/* Data that is still to be written when the file's length changes is written before that, or never. */
+/*
+ * Data that is still to be written when the file's length changes is written
+ * before that.  (Lost it can only be with the power: a sync may come yet.)
+ */
 static void
 settle_data(struct disk *d, const struct op *before)
 {
@@ -205,8 +208,7 @@ settle_data(struct disk *d, const struct op *before)
 			continue;
 		}
 		*at = op->next;
-		if (power_random(&d->random) % 4 != 0)
-			apply_data(op, NULL);
+		apply_data(op, NULL);
 		op_free(op);
 	}
 }

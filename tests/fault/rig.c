@@ -46,30 +46,47 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 	return remove(path);
 }
 
+static char scratch[PATH_MAX / 8];	/* of the whole program */
+
 /* In memory, where files there can have attributes: nothing here has to last. */
 static bool
-try_base(struct rig *rig, const char *where)
+try_scratch(const char *where)
 {
-	snprintf(rig->base, sizeof(rig->base), "%s/mendfs-fault.XXXXXX", where);
-	if (mkdtemp(rig->base) == NULL)
+	snprintf(scratch, sizeof(scratch), "%s/mendfs-fault.XXXXXX", where);
+	if (mkdtemp(scratch) == NULL)
 		return false;
-	if (setxattr(rig->base, "user.test", "1", 1, 0) == 0)
+	if (setxattr(scratch, "user.test", "1", 1, 0) == 0)
 		return true;
-	rmdir(rig->base);
+	rmdir(scratch);
 	return false;
+}
+
+void
+rig_begin(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	if (!try_scratch("/dev/shm") && !try_scratch(tmp != NULL ? tmp : "/tmp") && !try_scratch("."))
+		give_up("no place for files with attributes");
+}
+
+void
+rig_end(void)
+{
+	nftw(scratch, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 void
 rig_init(struct rig *rig, unsigned members)
 {
-	const char *tmp = getenv("TMPDIR");
 	unsigned i;
 
 	memset(rig, 0, sizeof(*rig));
 	rig->members = members;
 	pthread_mutex_init(&rig->plug.mutex, NULL);
-	if (!try_base(rig, "/dev/shm") && !try_base(rig, tmp != NULL ? tmp : "/tmp") && !try_base(rig, "."))
-		give_up("no place for files with attributes");
+	snprintf(rig->base, sizeof(rig->base), "%s/rig.XXXXXX", scratch);
+	if (mkdtemp(rig->base) == NULL)
+		give_up(rig->base);
 	for (i = 0; i < members; i++) {
 		snprintf(rig->path[i], sizeof(rig->path[i]), "%s/r%u", rig->base, i);
 		if (mkdir(rig->path[i], 0755) != 0)
@@ -165,8 +182,8 @@ rig_settle(struct rig *rig)
 	if (volume_start(rig->v) != 0)
 		return false;
 	for (i = 0; i < SETTLE_MS; i++) {
-		if (intent_any(rig->v->intent) == 0)
-			return true;
+		if (intent_any(rig->v->intent) == 0 || rig->plug.pulled)
+			return !rig->plug.pulled;
 		usleep(1000);
 	}
 	return false;

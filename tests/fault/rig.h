@@ -31,6 +31,9 @@ struct rig {
 	struct { struct node *node; char name[160]; } open[RIG_OPEN_MAX];
 };
 
+/* rig_begin, rig_end: in main, before and after the tests: whatever becomes of them, nothing is left behind. */
+void rig_begin(void);
+void rig_end(void);
 /* rig_init(rig, members): a scratch directory; rig_done removes it. Both end the program if they cannot. */
 void rig_init(struct rig *rig, unsigned members);
 void rig_done(struct rig *rig);

@@ -5,7 +5,8 @@
  * or not at all, the replicas must be equal, and fsck.mendfs must be content.
  *
  * FAULT_SCENARIO=name runs one, FAULT_NTH=n one cut of it, FAULT_MEMBERS=3 has
- * one replica more, FAULT_LOG=1 shows what the volume says.
+ * one replica more, FAULT_AGAIN=40 kills the mount that mends it as well, at one
+ * of so many changes, FAULT_LOG=1 shows what the volume says.
  */
 
 #include <stdlib.h>
@@ -166,6 +167,25 @@ look(const struct scenario *s, char *const *steps, unsigned count, unsigned done
 	cuts++;
 }
 
+/* The first mount after the cut is killed itself; what was cut at first stays known. */
+static void
+interrupt(uint64_t nth)
+{
+	const struct fault_plug first = rig.plug;
+	char *tree;
+
+	rig_plug(&rig, nth, false);
+	if (rig_open(&rig) == 0) {
+		tree = rig_tree(&rig);
+		free(tree);
+		(void)rig_step(&rig, "store");
+		(void)rig_close(&rig);
+	}
+	rig.plug.op = first.op;
+	rig.plug.half = first.half;
+	rig.plug.pulled = true;
+}
+
 /* False: the scenario came through. */
 static bool
 cut_at(const struct scenario *s, char *const *steps, unsigned count, uint64_t nth, bool half)
@@ -179,6 +199,9 @@ cut_at(const struct scenario *s, char *const *steps, unsigned count, uint64_t nt
 	done = run_until(steps, count, &under_way);
 	if (!rig.plug.pulled)
 		return false;
+	/* And once more, while that is mended. */
+	if (rig_number("FAULT_AGAIN", 0) > 0)
+		interrupt(1 + nth * 7 % rig_number("FAULT_AGAIN", 0));
 	snprintf(cut, sizeof(cut), "%llu%s (%s)", (unsigned long long)nth, half ? ", half done" : "", fault_op_name(rig.plug.op));
 	look(s, steps, count, done, under_way, cut);
 	return true;
@@ -228,9 +251,13 @@ int
 main(void)
 {
 	Suite *suite = suite_create("cut");
+	int failed;
 	TCase *tcase = tcase_create("cut");
 
 	tcase_add_loop_test(tcase, cut, 0, SCENARIOS);
 	suite_add_tcase(suite, tcase);
-	return check_main(suite);
+	rig_begin();
+	failed = check_main(suite);
+	rig_end();
+	return failed;
 }

@@ -254,6 +254,21 @@ find_letters(const char *steps)
 	}
 }
 
+/* The first mount after the cut is killed itself. */
+static void
+interrupt(uint64_t nth)
+{
+	char *tree;
+
+	rig_plug(&rig, nth, false);
+	if (rig_open(&rig) != 0)
+		return;
+	tree = rig_tree(&rig);
+	free(tree);
+	(void)rig_step(&rig, "store");
+	(void)rig_close(&rig);
+}
+
 static void
 look(unsigned done, bool under_way)
 {
@@ -345,6 +360,8 @@ run_seed(uint64_t seed, unsigned members)
 	snprintf(what, sizeof(what), "FAULT_SEED=%llu (%s, power lost in \"%.100s\")", (unsigned long long)seed, s->name,
 	    done < count ? text[done] : "the end");
 	power_cut(power, &rig, seed);
+	if (power_random(&random) % 3 == 0)
+		interrupt(1 + power_random(&random) % 60);
 	look(done, under_way);
 	for (i = 0; i <= count; i++)
 		free(states[i]);
@@ -374,10 +391,14 @@ int
 main(void)
 {
 	Suite *suite = suite_create("power");
+	int failed;
 	TCase *tcase = tcase_create("power");
 
 	tcase_set_timeout(tcase, (double)(rig_number("FAULT_SECONDS", 20) + 60));
 	tcase_add_test(tcase, power);
 	suite_add_tcase(suite, tcase);
-	return check_main(suite);
+	rig_begin();
+	failed = check_main(suite);
+	rig_end();
+	return failed;
 }
