@@ -12,6 +12,7 @@
 #include "volume/members.h"
 #include "volume/mount.h"
 #include "volume/nodes.h"
+#include "volume/settle.h"
 #include "volume/volume.h"
 
 static int
@@ -66,7 +67,7 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	list_init(&v->dirty);
 	list_init(&v->patrol);
 	*out = v;
-	if ((rc = hashmap_init(&v->by_id)) != 0 || (rc = hashmap_init(&v->by_name)) != 0)
+	if ((rc = hashmap_init(&v->by_id)) != 0 || (rc = hashmap_init(&v->by_name)) != 0 || (rc = hashmap_init(&v->remade)) != 0)
 		return rc;
 	return intent_new(&v->digest, &v->intent);
 }
@@ -193,6 +194,7 @@ mount_release(struct volume *v)
 
 	if (v == NULL)
 		return 0;
+	settle_forget(v);
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		lane_free(m->lane);
 		if (m->tags != REPLICA_NONE)
@@ -205,6 +207,7 @@ mount_release(struct volume *v)
 	intent_free(v->intent);
 	hashmap_free(&v->by_id);
 	hashmap_free(&v->by_name);
+	hashmap_free(&v->remade);
 	sodium_memzero(&v->digest, sizeof(v->digest));
 	free(v);
 	return rc;

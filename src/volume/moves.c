@@ -319,15 +319,29 @@ lowest(const struct thing *thing)
 	return low;
 }
 
-/* What another member than the spot's, the lowest, has in the same place: a file or directory with an id. */
+static bool
+has_id(const struct spot *spot)
+{
+	return spot->thing->by_key.key < NODE_ID_BORROWED;
+}
+
+/*
+ * What another member than the spot's has in the same place: a file or
+ * directory with an id, the lowest member's; else the same directory, it
+ * being another's, of a lower member.
+ */
 static struct spot *
 known_there(const struct moves *moves, const struct spot *spot, mode_t type)
 {
 	struct spot *one, *known = NULL;
 
 	for (one = moves->all; one != NULL; one = one->below) {
-		if (one->member != spot->member && one->thing->type == type && one->thing->by_key.key < NODE_ID_BORROWED &&
-		    same_place(one, spot) && (known == NULL || one->member < known->member))
+		if (one->member == spot->member || one->thing->type != type || one->thing == spot->thing || !same_place(one, spot))
+			continue;
+		if (!has_id(one) && one->member > spot->member)
+			continue;
+		if (known == NULL || (has_id(one) && !has_id(known)) ||
+		    (has_id(one) == has_id(known) && one->member < known->member))
 			known = one;
 	}
 	return known;
@@ -350,7 +364,7 @@ name_directories(struct moves *moves)
 
 	for (spot = moves->all; spot != NULL; spot = spot->below) {
 		key = spot->thing->by_key.key;
-		if (!S_ISDIR(spot->thing->type) || key < NODE_ID_BORROWED || (known = known_there(moves, spot, S_IFDIR)) == NULL)
+		if (!S_ISDIR(spot->thing->type) || has_id(spot) || (known = known_there(moves, spot, S_IFDIR)) == NULL)
 			continue;
 		for (at = &spot->thing->spots; *at != spot; at = &(*at)->next)
 			continue;
@@ -367,6 +381,19 @@ name_directories(struct moves *moves)
 	return any;
 }
 
+/* Does the spot's member have the thing as another inode? */
+static bool
+has_other(const struct thing *thing, const struct spot *spot)
+{
+	const struct spot *one;
+
+	for (one = thing->spots; one != NULL; one = one->next) {
+		if (one->member == spot->member && one->ino != spot->ino)
+			return true;
+	}
+	return false;
+}
+
 /* A file whose record did not reach the disk is what another member knows by it, under the same name. */
 static void
 name_nameless(struct moves *moves)
@@ -378,6 +405,9 @@ name_nameless(struct moves *moves)
 	while ((spot = moves->nameless) != NULL) {
 		moves->nameless = spot->next;
 		known = known_there(moves, spot, S_IFREG);
+		/* Unless the member has that one elsewhere: then this is another, made just now. */
+		if (known != NULL && has_other(known->thing, spot))
+			known = NULL;
 		if (known != NULL) {
 			spot_add(moves, known->thing, spot);
 			continue;

@@ -19,6 +19,9 @@
 #include "volume/settle.h"
 #include "volume/store.h"
 
+/* Files with several names that were made anew after an unclean stop, and are kept in mind until the walk is through. */
+#define REMADE_MAX 1024
+
 /* All that is known while one name is settled. */
 struct ask {
 	struct volume *v;
@@ -272,6 +275,65 @@ judge_links(struct ask *a)
 	return -EIO;
 }
 
+/* The member's inode of a file with several names, that was made anew under one of them. */
+struct remade { struct hashmap_link by_key; struct member *m; replica_handle handle; };
+
+static uint64_t
+remade_key(const struct member *m, uint64_t id)
+{
+	return id * VOLUME_REPLICAS_MAX + m->index;
+}
+
+static void
+remade_free(struct hashmap_link *link, void *arg)
+{
+	struct remade *remade = hashmap_entry(link, struct remade, by_key);
+
+	hashmap_remove(arg, link);
+	remade->m->r->ops->dir_close(remade->m->r, remade->handle);
+	free(remade);
+}
+
+void
+settle_forget(struct volume *v)
+{
+	pthread_mutex_lock(&v->settle_lock);
+	hashmap_each(&v->remade, remade_free, &v->remade);
+	pthread_mutex_unlock(&v->settle_lock);
+}
+
+/* Its other names are to be links to it: keep a way there, by which name comes whenever. */
+static void
+remade_note(struct ask *a, struct member *m, const struct judge_fact *good)
+{
+	const struct replica_at at = a->at[m->index];
+	struct remade *remade;
+
+	if (!a->dirty || !S_ISREG(good->st.st_mode) || good->st.st_nlink < 2 || good->record_error != 0 ||
+	    a->v->remade.count >= REMADE_MAX || hashmap_find(&a->v->remade, remade_key(m, good->record.id)) != NULL ||
+	    (remade = malloc(sizeof(*remade))) == NULL)
+		return;
+	remade->m = m;
+	if (m->r->ops->pin(m->r, at.handle, at.name, &remade->handle) != 0)
+		free(remade);
+	else
+		hashmap_insert(&a->v->remade, &remade->by_key, remade_key(m, good->record.id));
+}
+
+static bool
+link_remade(struct ask *a, struct member *m, const struct judge_fact *good)
+{
+	struct replica_at from = { .name = NULL };
+	struct hashmap_link *link;
+
+	if (!S_ISREG(good->st.st_mode) || good->record_error != 0 ||
+	    (link = hashmap_find(&a->v->remade, remade_key(m, good->record.id))) == NULL)
+		return false;
+	from.handle = hashmap_entry(link, struct remade, by_key)->handle;
+	/* Without a name left it is none to link to. */
+	return m->r->ops->link(m->r, from, a->at[m->index].handle, a->name) == 0;
+}
+
 /* Another name of the same file that the member has as well. */
 static bool
 link_instead(struct ask *a, struct member *m, const struct judge_fact *good)
@@ -332,7 +394,7 @@ mend_missing(struct ask *a, struct member *m, const struct copy *c, struct repli
 	struct replica_at to = a->at[m->index];
 	int rc;
 
-	if (link_instead(a, m, good))
+	if (link_instead(a, m, good) || link_remade(a, m, good))
 		return 0;
 	if (is_open(a, good)) {
 		/* Its handle there leads to what was removed: what is written to it would be lost. */
@@ -413,6 +475,8 @@ mend_member(struct ask *a, struct member *m)
 	if (rc == 0)
 		rc = seal_directory(a, m);
 	if (rc == 0) {
+		if (state == JUDGE_TYPE || state == JUDGE_OTHER || state == JUDGE_MISSING)
+			remade_note(a, m, &a->facts[a->verdict.source]);
 		atomic_fetch_add(&m->mended, 1);
 		log_warning("mended %s on replica %s from replica %s: %s", a->path, m->r->path, source->r->path, state_text(state));
 	} else if (members_settle(a->v, m, rc, "mending a name") < 0) {
@@ -508,7 +572,7 @@ static bool
 may_be_moved(const struct ask *a)
 {
 	const struct judge_fact *first = NULL, *fact;
-	bool differ = false, known = false;
+	bool differ = false, known = false, recorded = false, unrecorded = false;
 	const struct member *m;
 
 	for_each_member(a->v, m) {
@@ -520,6 +584,8 @@ may_be_moved(const struct ask *a)
 		differ = differ || (fact->error == 0) != (first->error == 0);
 		if (fact->error != 0)
 			continue;
+		recorded = recorded || fact->record_error == 0;
+		unrecorded = unrecorded || (S_ISREG(fact->st.st_mode) && fact->record_error != 0);
 		known = known || fact->record_error == 0 || (!S_ISREG(fact->st.st_mode) && !S_ISDIR(fact->st.st_mode));
 		/* A link that was cut off shows in the count. */
 		differ = differ || (first->error == 0 && !S_ISDIR(fact->st.st_mode) && fact->st.st_nlink != first->st.st_nlink);
@@ -527,7 +593,8 @@ may_be_moved(const struct ask *a)
 		    (a->targets[m->index] != NULL && a->targets[first - a->facts] != NULL &&
 		    strcmp(a->targets[m->index], a->targets[first - a->facts]) != 0)));
 	}
-	return known && (differ || ids_differ(a));
+	/* One without a record may be another file, made a moment ago. */
+	return known && (differ || ids_differ(a) || (recorded && unrecorded));
 }
 
 /* After an unclean stop: the file that the lowest member has, as for renamings. */

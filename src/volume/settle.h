@@ -26,6 +26,8 @@ struct settled {
  */
 int settle_name(struct volume *volume, struct node *dir, const char *name, struct settled *result);
 void settle_free(struct settled *result);
+/* settle_forget(volume): what settle_name kept in mind of files that it made anew. */
+void settle_forget(struct volume *volume);
 
 /*
  * settle_digest(volume, node):

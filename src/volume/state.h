@@ -75,6 +75,7 @@ struct volume {
 	bool opened;			/* all is set up: to be closed cleanly */
 	bool no_writes;			/* mounted read-only: nothing is mended either */
 	bool was_unclean;		/* the last stop was unclean: intent tells where */
+	struct hashmap remade;		/* files with several names, made anew on a member; settle lock */
 	bool moves_complete;		/* renamings that it cut off were looked for; settle lock */
 	atomic_uint turn;		/* VOLUME_READ_ROUND_ROBIN */
 

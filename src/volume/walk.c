@@ -224,6 +224,7 @@ walk_run(void *arg)
 	} else {
 		log_warning("some files could not be reconciled (see above); run fsck.mendfs when the volume is unmounted");
 	}
+	settle_forget(v);
 	hashmap_each(&w.seen, seen_free, NULL);
 	hashmap_free(&w.seen);
 	return NULL;

@@ -39,6 +39,8 @@ static const struct scenario scenarios[] = {
 	    "exchange a d/b; exchange a s; exchange d e; exchange s e", false },
 	{ "link", "mkdir d; create a; write a 0 100 p; symlink s t", "link a b; link a d/c; unlink a; write b 0 5000 x; link s d/s; unlink d/c", false },
 	{ "link-fresh", "mkdir d", "create+ a; append @a 100 x; link a d/b; unlink a; append @a 100 y; close a", false },
+	{ "link-tree", "create x; write x 0 3000 p",
+	    "mkdir d; create d/a; append d/a 6000 x; link d/a d/b; mkdir e; link d/a e/c; link x d/x; mkdir d/f; link x d/f/x; rename d g; unlink g/a", false },
 	{ "unlink", "mkdir d; create a; write a 0 100 p; create d/b; write d/b 0 2000000 q; symlink s t; mkfifo p",
 	    "unlink a; unlink d/b; unlink s; unlink p; rmdir d", false },
 	{ "unlink-open", "mkdir d; create a; write a 0 100 p; create d/b; write d/b 0 2000000 q",

@@ -119,16 +119,33 @@ same_type(const char *a, const char *b)
 	return strtol(strchr(a, ' ') + 1, NULL, 8) >> 12 == strtol(strchr(b, ' ') + 1, NULL, 8) >> 12;
 }
 
-/* The state from which on all (names, owners, modes), or also the data of ${path}, is durable. */
+/* Is step ${i} the fsync of a directory?  One of a file that needs none does nothing. */
+static bool
+syncs_directory(unsigned i)
+{
+	char path[160];
+	const char *line;
+	size_t len;
+
+	if (strcmp(text[i], "fsync /") == 0)
+		return true;
+	snprintf(path, sizeof(path), "/%.150s", text[i] + 6);
+	return (line = line_of(states[i], path, strlen(path), &len)) != NULL && same_type(line, "x 40755");
+}
+
+/* The state from which on all names, owners and modes are durable, or (${path}) one file's data. */
 static unsigned
 synced_from(unsigned done, const char *path, size_t path_len)
 {
 	unsigned i, from = 0;
 
 	for (i = 0; i < done; i++) {
-		if (strcmp(text[i], "sync") == 0 ||
-		    (strncmp(text[i], "fsync", 5) == 0 && (path == NULL ||
-		    (strlen(text[i] + 6) == path_len - 1 && memcmp(text[i] + 6, path + 1, path_len - 1) == 0))))
+		if (strcmp(text[i], "sync") == 0)
+			from = i + 1;
+		else if (strncmp(text[i], "fsync ", 6) != 0)
+			continue;
+		else if (path == NULL ? syncs_directory(i) :
+		    strlen(text[i] + 6) == path_len - 1 && memcmp(text[i] + 6, path + 1, path_len - 1) == 0)
 			from = i + 1;
 	}
 	return from;
