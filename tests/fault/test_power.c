@@ -180,7 +180,7 @@ any_directory_moved(unsigned from, unsigned to)
 	unsigned i;
 
 	for (i = from; i < to; i++) {
-		if (sscanf(text[i], "rename %159s", path + 1) != 1 && sscanf(text[i], "exchange %159s", path + 1) != 1)
+		if (sscanf(text[i], "rename %150s", path + 1) != 1 && sscanf(text[i], "exchange %150s", path + 1) != 1)
 			continue;
 		path[0] = '/';
 		if ((line = line_of(states[i], path, strlen(path), &len)) == NULL || same_type(line, "x 40755"))
