@@ -208,7 +208,8 @@ set_locked(struct volume *v, struct node *node, const struct stat *want, unsigne
 		return 0;
 	set_times(v, node, want, mask);
 	/* Times stand nowhere but in the node until they are stored: a killed process would take them along. */
-	return mask & (ATTRS_ATIME | ATTRS_MTIME) && node_has_record(node) ? store_now(v, node) : 0;
+	rc = mask & (ATTRS_ATIME | ATTRS_MTIME) && node_has_record(node) ? store_now(v, node) : 0;
+	return rc == -ENOSPC || rc == -EDQUOT ? 0 : rc;
 }
 
 int

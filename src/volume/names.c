@@ -409,7 +409,8 @@ give_record(struct volume *v, struct node *node)
 	pthread_rwlock_wrlock(&node->lock);
 	rc = node_has_record(node) && node->generation == 0 && node->nlink > 0 ? store_now(v, node) : 0;
 	pthread_rwlock_unlock(&node->lock);
-	return rc;
+	/* For want of room nobody shall be kept from changing names: it is tried again. */
+	return rc == -ENOSPC || rc == -EDQUOT ? 0 : rc;
 }
 
 int

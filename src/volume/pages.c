@@ -9,6 +9,7 @@
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
+#include "volume/torn.h"
 
 /* Open the tags file on one member, once. File mutex or node lock exclusively. */
 static int
@@ -137,7 +138,7 @@ survey_take(struct volume *v, struct node *node, struct file *file, uint64_t ind
 		}
 	}
 	/* Zeros that the sum vouches for are as good as any page. */
-	if (s->best != PAGE_GOOD && s->any_zeros && (node->torn != NULL || zeros_are_meant(v, node, file))) {
+	if (s->best != PAGE_GOOD && s->any_zeros && (torn_now(v, node) || zeros_are_meant(v, node, file))) {
 		memset(s->page, 0, TAGPAGE_SIZE);
 		memset(s->zeros, 0, sizeof(s->zeros));
 		s->best = PAGE_GOOD;

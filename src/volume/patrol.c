@@ -11,6 +11,7 @@
 #include "volume/pages.h"
 #include "volume/patrol.h"
 #include "volume/records.h"
+#include "volume/torn.h"
 
 #define QUEUE_MAX 4096			/* files; the ones that find no place are met another time */
 #define ROUND_FILES 32			/* proved in one round of the flusher, at most, */
@@ -109,7 +110,7 @@ patrol_opened(struct volume *v, struct node *node)
 	bool broken = false;
 
 	/* Of a torn file the walker proves all copies. */
-	if (node->dirty || node->torn != NULL || v->no_writes || node->file->users > 0 || members_in_sync(v) < 2)
+	if (node->dirty || torn_now(v, node) || v->no_writes || node->file->users > 0 || members_in_sync(v) < 2)
 		return;
 	for_each_member(v, m) {
 		if (!seal_broken(v, node, m))
@@ -137,7 +138,7 @@ round_one(struct volume *v, struct node *node, uint64_t bytes)
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_wrlock(&node->lock);
 	before = node->patrol_next;
-	if (node->nlink > 0 && !node->dirty && node->torn == NULL) {
+	if (node->nlink > 0 && !node->dirty && !torn_now(v, node)) {
 		opened = node->file == NULL;
 		if (files_attach(v, node) == 0) {
 			done = files_open_all(v, node, false) != 0 || prove(v, node, &node->patrol_next, bytes);

@@ -29,6 +29,17 @@ struct torn {
 	uint8_t bytes[][RECORD_SIZE_MAX];	/* one a member */
 };
 
+/*
+ * torn_now(volume, node):
+ * May blocks be taken that no record proves?  Not once all is reconciled, though
+ * a node that was looked up meanwhile still has ${torn}.
+ */
+static inline bool
+torn_now(const struct volume *volume, const struct node *node)
+{
+	return node->torn != NULL && intent_was_dirty(volume->intent, node_key(node));
+}
+
 /* torn_new(volume): without records.  NULL: no memory.  free(3) frees it. */
 struct torn *torn_new(const struct volume *volume);
 

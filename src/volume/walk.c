@@ -69,7 +69,8 @@ walk_file(struct walk *w, struct node *node)
 {
 	struct volume *v = w->v;
 	struct seen *seen;
-	bool torn;
+	bool torn, gone;
+	int rc = 0;
 
 	if (!intent_was_dirty(v->intent, node_key(node)) || seen_find(w, node_key(node)) != NULL)
 		return;
@@ -77,7 +78,15 @@ walk_file(struct walk *w, struct node *node)
 	torn = node->torn != NULL;
 	pthread_rwlock_unlock(&node->lock);
 	w->files += torn;
-	if ((torn && torn_finish(v, node) != 0) || (seen = calloc(1, sizeof(*seen))) == NULL) {
+	if (torn && (rc = torn_finish(v, node)) == -ESTALE) {
+		pthread_rwlock_rdlock(&node->lock);
+		gone = node->nlink == 0;
+		pthread_rwlock_unlock(&node->lock);
+		/* Removed since it was looked up. */
+		if (gone)
+			return;
+	}
+	if (rc != 0 || (seen = calloc(1, sizeof(*seen))) == NULL) {
 		w->complete = false;
 		return;
 	}

@@ -98,16 +98,22 @@ overwrite() {
 	done
 }
 
+# some FILE: its last lines, and some of the others: enough, when there are thousands.
+some() {
+	tail -n 200 "$1"
+	head -n -200 "$1" | shuf -n 50
+}
+
 verify() {
 	local n block got lines
 	while read -r n; do
 		[ "$(seq "$n" $((n + 300)) | cksum)" = "$(cksum <"$MNT/files/$n")" ] || fail "$1: files/$n was synced, and is not there"
 		[ ! -e "$MNT/files/$n.tmp" ] || fail "$1: files/$n stands under its old name as well"
-	done <"$T/keep.files"
+	done < <(some "$T/keep.files")
 	while read -r n; do
 		[ "$(ls "$MNT/moved/$n")" = c ] || fail "$1: moved/$n was synced, and has $(ls "$MNT/moved/$n" 2>&1)"
 		[ ! -e "$MNT/names/$n" ] || fail "$1: names/$n was moved away, and is back"
-	done <"$T/keep.names"
+	done < <(some "$T/keep.names")
 	lines=$(tail -n 1 "$T/keep.log")
 	if [ -n "$lines" ]; then
 		grep -q -x "line $lines" "$MNT/log" || fail "$1: line $lines of the log was synced, and is lost"
@@ -117,7 +123,7 @@ verify() {
 	while read -r block n; do
 		got=$(dd if="$MNT/large" bs=4096 skip="$block" count=1 status=none | awk 'NR == 1 { print $2 }')
 		[ "${got:-0}" -ge "$n" ] || fail "$1: block $block of large: write $n was synced, and '$got' found"
-	done <"$T/large.want"
+	done < <(some "$T/large.want")
 	"$TREESUM" "$MNT" >"$T/tree" || fail "$1: something cannot be read"
 }
 
