@@ -26,6 +26,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/reconcile.c src/volume/reconcile.h \
 	src/volume/settle.c src/volume/settle.h \
 	src/volume/show.h \
+	src/volume/spots.c src/volume/spots.h \
 	src/volume/state.h \
 	src/volume/store.c src/volume/store.h \
 	src/volume/torn.c src/volume/torn.h \
