@@ -170,6 +170,8 @@ examine_one(struct mount *mount, unsigned i)
 		explain_open(path, rc);
 		return rc;
 	}
+	if (mount->options->wrap != NULL && (rc = mount->options->wrap(mount->options->wrap_arg, i, &c->r)) != 0)
+		return rc;
 	if ((rc = replica_lock_wait(c->r, !mount->options->read_only)) != 0) {
 		log_error("%s: in use by another mount or check of the volume; unmount it, or wait for it to end", path);
 		return rc == -EWOULDBLOCK ? -EBUSY : rc;

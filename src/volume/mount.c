@@ -12,6 +12,7 @@
 #include "volume/members.h"
 #include "volume/mount.h"
 #include "volume/nodes.h"
+#include "volume/settle.h"
 #include "volume/volume.h"
 
 static int
@@ -68,7 +69,7 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	list_init(&v->patrol);
 	list_init(&v->files);
 	*out = v;
-	if ((rc = hashmap_init(&v->by_id)) != 0 || (rc = hashmap_init(&v->by_name)) != 0)
+	if ((rc = hashmap_init(&v->by_id)) != 0 || (rc = hashmap_init(&v->by_name)) != 0 || (rc = hashmap_init(&v->remade)) != 0)
 		return rc;
 	return intent_new(&v->digest, &v->intent);
 }
@@ -121,6 +122,7 @@ load_intent(struct volume *v)
 	} else {
 		intent_settle_all(v->intent);
 	}
+	v->first_id = next;
 	atomic_store(&v->next_id, next);
 	return 0;
 }
@@ -194,6 +196,7 @@ mount_release(struct volume *v)
 
 	if (v == NULL)
 		return 0;
+	settle_forget(v);
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		lane_free(m->lane);
 		if (m->tags != REPLICA_NONE)
@@ -206,6 +209,7 @@ mount_release(struct volume *v)
 	intent_free(v->intent);
 	hashmap_free(&v->by_id);
 	hashmap_free(&v->by_name);
+	hashmap_free(&v->remade);
 	sodium_memzero(&v->digest, sizeof(v->digest));
 	free(v);
 	return rc;

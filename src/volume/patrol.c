@@ -12,6 +12,7 @@
 #include "volume/pages.h"
 #include "volume/patrol.h"
 #include "volume/records.h"
+#include "volume/torn.h"
 
 #define QUEUE_MAX 16384			/* files; those that find no place are met when they are used again */
 #define ROUND_MS 40			/* one round of the flusher works this long, at most, */
@@ -160,7 +161,7 @@ patrol_broken(struct volume *v, struct node *node)
 {
 	struct member *m;
 
-	if (node->dirty || node->patrol_seal || v->no_writes || node->nlink == 0 || members_in_sync(v) < 2)
+	if (node->dirty || node->patrol_seal || torn_now(v, node) || v->no_writes || node->nlink == 0 || members_in_sync(v) < 2)
 		return false;
 	for_each_member(v, m) {
 		if (seal_broken(v, node, m))
@@ -227,8 +228,8 @@ turn(struct volume *v, struct node *node, uint64_t most)
 
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_wrlock(&node->lock);
-	/* What has lost its last name goes when it is closed. */
-	if (node->nlink > 0) {
+	/* What has lost its last name goes when it is closed; of a torn file the walker proves all copies. */
+	if (node->nlink > 0 && !torn_now(v, node)) {
 		/* One in use is not used by this: it would stay so for ever. */
 		opened = node->file == NULL;
 		if (!opened || files_attach(v, node) == 0) {

@@ -80,10 +80,13 @@ struct volume {
 	bool opened;			/* all is set up: to be closed cleanly */
 	bool no_writes;			/* mounted read-only: nothing is mended either */
 	bool was_unclean;		/* the last stop was unclean: intent tells where */
+	struct hashmap remade;		/* files with several names, made anew on a member; settle lock */
+	bool moves_complete;		/* renamings that it cut off were looked for; settle lock */
 	atomic_uint turn;		/* VOLUME_READ_ROUND_ROBIN */
 
 	pthread_mutex_t label_lock;	/* labels, on disk too */
 	struct intent *intent;
+	uint64_t first_id;		/* the first that this mount gives */
 	_Atomic uint64_t next_id;
 	_Atomic uint64_t ids_reserved;	/* the labels say that ids below may be in use */
 
@@ -123,6 +126,8 @@ struct volume {
 	pthread_t walker;		/* reconciles in the background after an unclean stop */
 	bool walker_runs;
 	_Atomic bool walker_stop;
+	_Atomic bool walk_again;	/* something that is to be settled got another name meanwhile */
+	_Atomic bool walk_moved;	/* something got another name, or none: what the walk has not seen may be there */
 };
 
 /* One name of a node. */
@@ -189,7 +194,7 @@ struct node {
 	struct timespec atime, mtime, ctime;
 	uint64_t generation;
 	uint32_t meta;
-	bool dirty;			/* the record on disk is out of date */
+	_Atomic bool dirty;		/* the record on disk is out of date */
 	bool unsynced;			/* written since the last fsync */
 	bool blocks_stale;		/* size on disk changed: ask before it is shown */
 	bool atime_set;			/* by utimensat: to be stored */
@@ -204,6 +209,8 @@ struct node {
 	bool patrol_seal;		/* and whether a seal was broken and is to be put back then */
 	bool moved;			/* a directory's parent is another since it was last opened */
 	bool proved;			/* a directory's names were proved against its digest */
+	bool names_stale;		/* a directory of a dirty region: ${names} may lag behind, until the walker was there */
+	struct torn *torn;		/* a file of a dirty region: its blocks are not all settled; NULL: at rest */
 	uint8_t names[DIGEST_SIZE];	/* a directory's names digest; tree lock */
 	struct directory *directory;
 	struct file *file;		/* NULL: not in use */

@@ -24,6 +24,7 @@ integration_tests = \
 	tests/integration/23-unclean.sh \
 	tests/integration/24-keyed.sh \
 	tests/integration/25-patrol.sh \
+	tests/integration/25-power-cut.sh \
 	tests/integration/30-git.sh \
 	tests/integration/31-sqlite.sh \
 	tests/integration/32-postgres.sh \
