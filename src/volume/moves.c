@@ -110,7 +110,7 @@ is_to_go(const struct spot *spot)
 static int
 move_into(struct moves *moves, struct member *m, struct spot *spot, const struct spot *want, replica_handle dir, const char *path)
 {
-	const char *name = spots_name(want->path), *from = spots_name(spot->path);
+	const char *name = spots_name(want->path), *from;
 	struct spot *there;
 	replica_handle old = REPLICA_NONE;
 	struct stat st;

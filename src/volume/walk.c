@@ -147,13 +147,12 @@ walk_directory(struct walk *w, struct node *node)
 static bool
 is_orphan(struct walk *w, const char *name)
 {
-	const struct seen *seen;
 	uint64_t id;
 
 	if (tagfile_parse(name, &id) != 0 || id >= w->v->first_id || !intent_was_dirty(w->v->intent, id))
 		return false;
 	/* One that needs no tags file may have come to need one since. */
-	return (seen = seen_find(w, id)) == NULL;
+	return seen_find(w, id) == NULL;
 }
 
 static void

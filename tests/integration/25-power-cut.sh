@@ -88,11 +88,13 @@ append_log() {
 }
 # Blocks of a large file, each saying which write it is of; some synced.
 overwrite() {
-	local n=$1 block
+	local n=$1 block flags
 	while [ -e "$T/go" ]; do
 		block=$((RANDOM % 8000))
+		flags=
+		((n % 4)) || flags=oflag=dsync
 		printf 'write %-4089s\n' "$n" | dd of="$MNT/large" bs=4096 seek=$block conv=notrunc status=none \
-		    $( ((n % 4)) || echo oflag=dsync) || return
+		    ${flags:+"$flags"} || return
 		((n % 4)) || echo "$block $n" >>"$T/acked.large"
 		n=$((n + 1))
 	done
@@ -149,11 +151,13 @@ now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 total=0
 slowest=0
 for type in ext4 xfs btrfs; do
+	force=-f
+	[ $type = ext4 ] && force=-F
 	command -v "mkfs.$type" >/dev/null || { note "no mkfs.$type"; continue; }
 	for i in 0 1; do
 		rm -f "$T/store/r$i.img"
 		truncate -s 400M "$T/store/r$i.img"
-		"mkfs.$type" -q $([ $type = ext4 ] && echo -F || echo -f) "$T/store/r$i.img" >/dev/null 2>&1 || fail "mkfs.$type"
+		"mkfs.$type" -q $force "$T/store/r$i.img" >/dev/null 2>&1 || fail "mkfs.$type"
 	done
 	volume_new 0
 	images_up $type
