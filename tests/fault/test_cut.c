@@ -254,6 +254,8 @@ main(void)
 	int failed;
 	TCase *tcase = tcase_create("cut");
 
+	/* Of each scenario; a sanitizer takes its time. */
+	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, cut, 0, SCENARIOS);
 	suite_add_tcase(suite, tcase);
 	rig_begin();
