@@ -170,12 +170,12 @@ static void
 request_taken(struct loop *loop)
 {
 	atomic_fetch_sub(&loop->listening, 1);
-	atomic_fetch_add_explicit(&loop->served, 1, memory_order_relaxed);
+	/* Before the look at watch_sleeps, as the watch sets that before its look at this: one of the two sees the other. */
+	atomic_fetch_add(&loop->served, 1);
 	if (atomic_load_explicit(&loop->credit, memory_order_relaxed) > 0 &&
 	    atomic_fetch_sub_explicit(&loop->credit, 1, memory_order_relaxed) == 1)
 		atomic_store(&loop->wanted, 1);
-	if (atomic_load_explicit(&loop->watch_sleeps, memory_order_relaxed) &&
-	    atomic_exchange(&loop->watch_sleeps, false)) {
+	if (atomic_load(&loop->watch_sleeps) && atomic_exchange(&loop->watch_sleeps, false)) {
 		pthread_mutex_lock(&loop->mutex);
 		pthread_cond_signal(&loop->watch);
 		pthread_mutex_unlock(&loop->mutex);
@@ -219,9 +219,19 @@ worker_main(void *arg)
 	return NULL;
 }
 
-/* Sleep a tick, or until there is something to watch. Mutex. */
+/* Sleep until a request was taken after the ${last} one.  Mutex. */
 static void
-watch_wait(struct loop *loop, bool idle)
+watch_sleep(struct loop *loop, unsigned last)
+{
+	atomic_store(&loop->watch_sleeps, true);
+	while (atomic_load(&loop->served) == last && atomic_load(&loop->watch_sleeps) && !atomic_load(&loop->ends))
+		pthread_cond_wait(&loop->watch, &loop->mutex);
+	atomic_store(&loop->watch_sleeps, false);
+}
+
+/* Sleep a tick.  Mutex. */
+static void
+watch_wait(struct loop *loop)
 {
 	struct timespec until;
 
@@ -229,13 +239,7 @@ watch_wait(struct loop *loop, bool idle)
 	until.tv_nsec += TICK_NS;
 	until.tv_sec += until.tv_nsec / 1000000000L;
 	until.tv_nsec %= 1000000000L;
-	if (!idle) {
-		pthread_cond_timedwait(&loop->watch, &loop->mutex, &until);
-		return;
-	}
-	atomic_store(&loop->watch_sleeps, true);
-	while (atomic_load(&loop->watch_sleeps) && !atomic_load(&loop->ends))
-		pthread_cond_wait(&loop->watch, &loop->mutex);
+	pthread_cond_timedwait(&loop->watch, &loop->mutex, &until);
 }
 
 /* How many requests the kernel has for us, those being served included; 0: it does not say. */
@@ -281,7 +285,10 @@ watch(struct loop *loop)
 
 	pthread_mutex_lock(&loop->mutex);
 	while (!atomic_load(&loop->ends)) {
-		watch_wait(loop, idle >= IDLE_TICKS);
+		if (idle >= IDLE_TICKS)
+			watch_sleep(loop, last);
+		else
+			watch_wait(loop);
 		now = atomic_load(&loop->served);
 		pthread_mutex_unlock(&loop->mutex);
 		if (now != last) {
@@ -311,7 +318,7 @@ gather_workers(struct loop *loop)
 	while (loop->finished < loop->started) {
 		for (i = 0; i < loop->started; i++)
 			(void)pthread_kill(loop->workers[i].thread, SIGNALS_WAKE);
-		watch_wait(loop, false);
+		watch_wait(loop);
 	}
 	pthread_mutex_unlock(&loop->mutex);
 	for (i = 0; i < loop->started; i++)

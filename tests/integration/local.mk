@@ -18,6 +18,7 @@ integration_tests = \
 	tests/integration/13-user.sh \
 	tests/integration/14-adopt.sh \
 	tests/integration/15-degraded.sh \
+	tests/integration/16-stalled.sh \
 	tests/integration/20-rot.sh \
 	tests/integration/21-swapped.sh \
 	tests/integration/22-all-bad.sh \
