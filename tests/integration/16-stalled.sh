@@ -32,8 +32,8 @@ for ((i = 0; i < 3; i++)); do
 done
 # Never read since the mount: this is the daemon's to answer, from the same disk.
 for ((i = 3; i < 6; i++)); do
-	timeout 10 cmp "$T/ref$i" "$MNT/file$i" || fail "file$i: no right answer in 10 s while others wait for a disk"
-	[ "$(timeout 10 stat -c %s "$MNT/file$i")" = 300000 ] || fail "file$i: no stat"
+	timeout -s KILL 10 cmp "$T/ref$i" "$MNT/file$i" || fail "file$i: no right answer in 10 s while others wait for a disk"
+	[ "$(timeout -s KILL 10 stat -c %s "$MNT/file$i")" = 300000 ] || fail "file$i: no stat"
 done
 for ((i = 0; i < 3; i++)); do
 	[ ! -e "$T/written$i" ] || fail "file$i was written to a frozen disk: nothing waited"
