@@ -358,6 +358,15 @@ entry_behind(const struct names *names, uint64_t offset)
 	return low < names->count ? &names->entries[low] : NULL;
 }
 
+/* The listing did not ask for it, or the record is damaged: then it is mended. */
+static void
+late_id(struct volume *v, struct dir *dir, const struct entry *e, struct dir_entry *entry)
+{
+	if (load_entry(v, dir->node, entry->name, dir->m, e->ino, &entry->type, &entry->id, NULL) != 0 &&
+	    load_mend(v, dir->node, entry->name) == 0)
+		(void)load_entry(v, dir->node, entry->name, dir->m, e->ino, &entry->type, &entry->id, NULL);
+}
+
 int
 dir_read(struct volume *v, struct dir *dir, uint64_t offset, struct dir_entry *entry, bool want_id)
 {
@@ -381,7 +390,7 @@ dir_read(struct volume *v, struct dir *dir, uint64_t offset, struct dir_entry *e
 		entry->type = type_of(v, dir, e);
 		entry->id = e->id;
 		if (e->id == 0 && want_id)
-			(void)load_entry(v, dir->node, entry->name, dir->m, e->ino, &entry->type, &entry->id, NULL);
+			late_id(v, dir, e, entry);
 		/* Removed since, or its record is damaged: a look-up will tell. */
 		if (entry->id == 0)
 			entry->id = UINT32_MAX;
