@@ -9,6 +9,7 @@
 #include "volume/file.h"
 #include "volume/files.h"
 #include "volume/members.h"
+#include "volume/missed.h"
 #include "volume/nodes.h"
 #include "volume/patrol.h"
 #include "volume/store.h"
@@ -62,7 +63,9 @@ truncate_opened(struct volume *v, struct node *node)
 {
 	int rc;
 
+	members_wait(v);
 	pthread_rwlock_wrlock(&node->lock);
+	missed_note(v, node);
 	if ((rc = members_mark(v, node_key(node), node_key(node))) == 0)
 		rc = write_size(v, node, 0);
 	pthread_rwlock_unlock(&node->lock);
@@ -133,7 +136,9 @@ file_write(struct volume *v, struct node *node, const void *data, size_t len, ui
 
 	if ((rc = change_allowed(v)) != 0)
 		return rc;
+	members_wait(v);
 	pthread_rwlock_wrlock(&node->lock);
+	missed_note(v, node);
 	if (node->file == NULL)
 		n = -EBADF;
 	else if ((rc = members_mark(v, node_key(node), node_key(node))) != 0)
@@ -238,6 +243,8 @@ file_fsync(struct volume *v, struct node *node, bool data_only)
 		return rc;
 	pthread_rwlock_rdlock(&node->lock);
 	rc = sync_all(v, node, tags);
+	if (rc == 0 && !node->unsynced && !node->dirty)
+		missed_clean(node);
 	pthread_rwlock_unlock(&node->lock);
 	if (rc != 0) {
 		pthread_rwlock_wrlock(&node->lock);
@@ -255,7 +262,9 @@ file_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, u
 
 	if ((rc = change_allowed(v)) != 0)
 		return rc;
+	members_wait(v);
 	pthread_rwlock_wrlock(&node->lock);
+	missed_note(v, node);
 	if (node->file == NULL)
 		rc = -EBADF;
 	else if ((rc = members_mark(v, node_key(node), node_key(node))) == 0 &&

@@ -48,14 +48,17 @@ walk_run(void *arg)
 	} else if (!atomic_load(&v->walker_stop)) {
 		log_warning("some files could not be reconciled (see above); run fsck.mendfs when the volume is unmounted");
 	}
+	atomic_store(&v->reconciling, false);
 	return NULL;
 }
 
 int
 walk_start(struct volume *v)
 {
-	int rc = pthread_create(&v->walker, NULL, walk_run, v);
+	int rc;
 
+	atomic_store(&v->reconciling, true);
+	rc = pthread_create(&v->walker, NULL, walk_run, v);
 	v->walker_runs = rc == 0;
 	return -rc;
 }
