@@ -16,7 +16,7 @@
 #define PENDING_ENTRIES_MAX (1u << 20)
 #define PENDING_SIZE_MAX (64u << 20)	/* bytes of a whole log */
 
-/* One file or directory, and where it is found: entries stand in any order, each id once. */
+/* One name of a file or directory: entries stand in any order, and agree in all but the name. */
 struct pending_entry {
 	uint64_t id;
 	bool missed;		/* false: it only leads to others */

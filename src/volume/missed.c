@@ -463,21 +463,37 @@ see(struct hashmap *map, uint64_t id)
 	return true;
 }
 
-/* The entry of a node, and those that lead to it.  Nodes lock, missed lock. */
+/* One entry for each name of a node. */
+static int
+save_links(const struct member *m, const struct node *node, struct pending *p)
+{
+	const struct link *link;
+	int rc = 0;
+
+	for (link = node->links; rc == 0 && link != NULL; link = link->next)
+		rc = pending_add(p, &(struct pending_entry){ .id = node_key(node), .missed = missed_is(m, node),
+		    .suspect = S_ISREG(node->mode) && suspect_locked(m, node), .parent = node_key(link->dir),
+		    .name = (char *)(uintptr_t)link->name });
+	return rc;
+}
+
+/* The entries of a node, and those that lead to it.  Nodes lock, missed lock. */
 static int
 save_node(const struct volume *v, const struct member *m, struct node *node, struct hashmap *map, struct pending *p)
 {
-	struct pending_entry e;
+	const struct link *link;
 	struct node *at;
 	int rc;
 
 	for (at = node; at != v->root && at->links != NULL; at = at->links->dir) {
 		if (!see(map, node_key(at)))
 			break;
-		e = (struct pending_entry){ .id = node_key(at), .missed = missed_is(m, at),
-		    .suspect = S_ISREG(at->mode) && suspect_locked(m, at), .parent = node_key(at->links->dir),
-		    .name = at->links->name };
-		if ((rc = pending_add(p, &e)) != 0)
+		if ((rc = save_links(m, at, p)) != 0)
+			return rc;
+	}
+	/* Directories have one name; a file's further names are elsewhere. */
+	for (link = node->links; link != NULL && link->next != NULL; link = link->next) {
+		if (!S_ISDIR(node->mode) && (rc = save_node(v, m, link->next->dir, map, p)) != 0)
 			return rc;
 	}
 	if (at == v->root && missed_is(m, at) && see(map, node_key(at)))

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -44,40 +45,59 @@ resync_unlock(struct resync *r)
 		pthread_rwlock_unlock(&r->v->tree);
 }
 
-/* The node that an entry of a log leads to, with a reference, or NULL.  Tree lock. */
-static struct node *
-entry_node(struct resync *r, const struct pending *p, uint64_t id, unsigned depth)
+/* The first entry of ${id}, or the number of all. */
+static size_t
+entry_find(const struct pending *p, uint64_t id)
 {
-	const struct pending_entry *e = NULL;
-	struct node *dir, *node = NULL;
 	size_t low = 0, high = p->count, middle;
 
-	if (id == VOLUME_ROOT_ID) {
-		nodes_hold(r->v, r->v->root);
-		return r->v->root;
-	}
-	if ((node = nodes_get(r->v, id)) != NULL)
-		return node;
 	while (low < high) {
 		middle = low + (high - low) / 2;
-		e = &p->entries[middle];
-		if (e->id == id)
-			break;
-		if (e->id < id)
+		if (p->entries[middle].id < id)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low >= high || e->parent == 0 || depth > 4096 || (dir = entry_node(r, p, e->parent, depth + 1)) == NULL)
+	return low < p->count && p->entries[low].id == id ? low : p->count;
+}
+
+static struct node *entry_node(struct resync *r, const struct pending *p, uint64_t id, unsigned depth);
+
+/* The node of one entry, which is known by that name from then on; with a reference, or NULL. */
+static struct node *
+entry_load(struct resync *r, const struct pending *p, const struct pending_entry *e, unsigned depth)
+{
+	struct node *dir, *node = NULL;
+
+	if (e->id == VOLUME_ROOT_ID) {
+		nodes_hold(r->v, r->v->root);
+		return r->v->root;
+	}
+	if (e->parent == 0 || depth > PATH_MAX || (dir = entry_node(r, p, e->parent, depth + 1)) == NULL)
 		return NULL;
 	if (!S_ISDIR(dir->mode) || dir->nlink == 0 || load_name(r->v, dir, e->name, &node) != 0)
 		node = NULL;
 	nodes_put(r->v, dir);
-	if (node != NULL && node_key(node) != id) {
+	if (node != NULL && node_key(node) != e->id) {
 		nodes_put(r->v, node);
 		node = NULL;
 	}
 	return node;
+}
+
+/* The same for a directory on the way. */
+static struct node *
+entry_node(struct resync *r, const struct pending *p, uint64_t id, unsigned depth)
+{
+	static const struct pending_entry top = { .id = VOLUME_ROOT_ID };
+	struct node *node;
+	size_t i;
+
+	if (id == VOLUME_ROOT_ID)
+		return entry_load(r, p, &top, depth);
+	if ((node = nodes_get(r->v, id)) != NULL)
+		return node;
+	return (i = entry_find(p, id)) < p->count ? entry_load(r, p, &p->entries[i], depth) : NULL;
 }
 
 static int
@@ -108,13 +128,11 @@ entries_note(struct resync *r)
 		if (!p.entries[i].missed && !p.entries[i].suspect)
 			continue;
 		resync_lock(r);
-		node = entry_node(r, &p, p.entries[i].id, 0);
+		node = entry_load(r, &p, &p.entries[i], 0);
 		resync_unlock(r);
-		/* Gone from there: it moved, and has further names, or the log is not what it should be. */
-		if (node == NULL) {
-			missed_walk(r->v, r->m, true);
+		/* Not there any more: the log is not what it should be. */
+		if (node == NULL)
 			break;
-		}
 		missed_again(r->v, r->m, node);
 		nodes_put(r->v, node);
 	}

@@ -284,11 +284,15 @@ open_parent(struct replica *replica, char *path, replica_handle *dir, const char
 	return listing_open_path(replica, path, dir);
 }
 
-/* Move what is parked to where it belongs.  -ENOENT: it is not where it was thought to be. */
+/*
+ * Move what is parked to where it belongs; what has several names is linked,
+ * for it may be where it was by right.  -ENOENT: it is not where it was thought to be.
+ */
 static int
-unpark(struct resync *r, struct parked *p, struct node *dir, replica_handle handle, const char *name)
+unpark(struct resync *r, struct parked *p, const struct node *node, struct node *dir, replica_handle handle, const char *name)
 {
 	char *from = parked_path(p), *to = resync_path(r->v, dir), *whole = NULL;
+	bool link = !S_ISDIR(node->mode) && node->nlink > 1;
 	struct replica *mine = r->m->r;
 	replica_handle parent;
 	const char *last;
@@ -296,11 +300,12 @@ unpark(struct resync *r, struct parked *p, struct node *dir, replica_handle hand
 
 	if (from != NULL && to != NULL && (whole = join(to, name)) != NULL &&
 	    (rc = open_parent(mine, from, &parent, &last)) == 0) {
-		rc = mine->ops->rename(mine, parent, last, handle, name, RENAME_NOREPLACE);
+		rc = link ? mine->ops->link(mine, (struct replica_at){ parent, last }, handle, name) :
+		    mine->ops->rename(mine, parent, last, handle, name, RENAME_NOREPLACE);
 		listing_close(mine, parent);
 	}
-	if (rc == 0) {
-		r->renamed++;
+	r->renamed += rc == 0;
+	if (rc == 0 && !link) {
 		free(p->path);
 		p->path = whole;
 		p->dir = NULL;
@@ -408,7 +413,7 @@ place(struct resync *r, struct node *node, struct node *dir, replica_handle hand
 	if (node_has_record(node)) {
 		if ((rc = parked_seek(r, node_key(node), &parked)) != 0)
 			return rc;
-		if (parked != NULL && (rc = unpark(r, parked, dir, handle, name)) != -ENOENT)
+		if (parked != NULL && (rc = unpark(r, parked, node, dir, handle, name)) != -ENOENT)
 			return rc;
 	}
 	if (!S_ISDIR(node->mode) && node->nlink > 1) {
