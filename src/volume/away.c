@@ -45,8 +45,8 @@ away_lost(struct volume *v, struct member *m, int error)
 }
 
 /* What the directories keep open.  False: somebody uses one just now.  Tree lock, exclusively. */
-static bool
-let_go_directories(struct volume *v, struct member *m)
+bool
+away_close_directories(struct volume *v, struct member *m)
 {
 	struct list_link *at;
 	struct directory *d;
@@ -120,7 +120,7 @@ let_go(struct volume *v, struct member *m)
 	until.tv_sec += TREE_WAIT_MS / 1000;
 	if (pthread_rwlock_timedwrlock(&v->tree, &until) != 0)
 		return;
-	all = let_go_directories(v, m);
+	all = away_close_directories(v, m);
 	all = away_close_files(v, m) && all;
 	pthread_rwlock_unlock(&v->tree);
 	if (!all)

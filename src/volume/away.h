@@ -24,11 +24,12 @@ void away_stop(struct volume *volume);
 int away_open(struct member *member, bool no_writes);
 
 /*
- * away_close_files(volume, member):
- * Close all files that are open on a member that is not in sync.  False: some
- * were being used, and are open still.  Tree lock, exclusively.
+ * away_close_files(volume, member), away_close_directories(volume, member):
+ * Close all that is open on a member that is not in sync.  False: some were
+ * being used, and are open still.  Tree lock, exclusively.
  */
 bool away_close_files(struct volume *volume, struct member *member);
+bool away_close_directories(struct volume *volume, struct member *member);
 
 /* away_lost(volume, member, error): it failed while it was being resynced: look for it again, later. */
 void away_lost(struct volume *volume, struct member *member, int error);

@@ -145,7 +145,7 @@ missed_gone(struct volume *v, struct node *node)
 	struct member *m;
 	bool put;
 
-	if (atomic_load(&node->missed) == 0)
+	if (atomic_load(&node->missed) == 0 && atomic_load(&node->suspect) == 0)
 		return;
 	pthread_mutex_lock(&v->missed_lock);
 	put = remove_locked(v, node, UINT32_MAX);

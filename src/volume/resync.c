@@ -388,11 +388,25 @@ join_exclusively(struct resync *r)
 		} while (did > 0 && !wants_walk(r));
 		if (wants_walk(r))
 			return -EAGAIN;
-		if ((rc = resync_purge(r)) != 0 || (rc = open_files(r)) != 0 || (rc = r->m->r->ops->sync(r->m->r)) != 0)
+		if ((rc = resync_purge(r)) != 0)
+			return rc;
+		if (wants_walk(r))
+			return -EAGAIN;
+		if ((rc = resync_orphans(r)) != 0 || (rc = open_files(r)) != 0 || (rc = r->m->r->ops->sync(r->m->r)) != 0)
 			return rc;
 		if ((rc = members_join(r->v, r->m)) != -EAGAIN)
 			return rc;
 	}
+}
+
+/* Tree lock, exclusively: who uses any of it now is about to be done. */
+static void
+close_all(struct resync *r)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	while (!away_close_files(r->v, r->m) || !away_close_directories(r->v, r->m))
+		(void)nanosleep(&pause, NULL);
 }
 
 static int
@@ -401,16 +415,16 @@ try_join(struct resync *r)
 	int rc;
 
 	/* As much as can be done before. */
-	if ((rc = resync_purge(r)) != 0 || (rc = r->m->r->ops->sync(r->m->r)) != 0)
+	if ((rc = r->m->r->ops->sync(r->m->r)) != 0)
 		return rc;
 	members_hold(r->v, true);
 	pthread_rwlock_wrlock(&r->v->tree);
 	r->exclusive = true;
 	rc = join_exclusively(r);
 	r->exclusive = false;
-	/* Not yet: what was opened may be another file by the next time. */
+	/* Not yet: what was opened may be something else by the next time. */
 	if (rc != 0)
-		(void)away_close_files(r->v, r->m);
+		close_all(r);
 	pthread_rwlock_unlock(&r->v->tree);
 	members_hold(r->v, false);
 	return rc;

@@ -10,7 +10,6 @@
 #include "meta/gather.h"
 #include "meta/meta.h"
 #include "meta/quarantine.h"
-#include "meta/tagfile.h"
 #include "util/log.h"
 #include "volume/handles.h"
 #include "volume/load.h"
@@ -328,19 +327,36 @@ placed_find(const struct resync *r, uint64_t id)
 	return link == NULL ? NULL : hashmap_entry(link, struct placed, by_id);
 }
 
-/* A name at which the member has what stands for ${id}: link it. -ENOENT: there is none. */
-static int
-link_path(struct resync *r, char *path, replica_handle handle, const char *name)
+/* Is what was placed still there?  Its directory, to be closed, and name. */
+static bool
+placed_open(struct resync *r, const struct placed *placed, char **path, struct replica_at *at)
 {
-	struct replica *mine = r->m->r;
-	replica_handle parent;
-	const char *last;
+	struct stat st;
+
+	if ((*path = strdup(placed->path)) == NULL || open_parent(r->m->r, *path, &at->handle, &at->name) != 0) {
+		free(*path);
+		return false;
+	}
+	if (r->m->r->ops->stat(r->m->r, *at, &st) == 0 && st.st_ino == placed->st.st_ino && st.st_dev == placed->st.st_dev)
+		return true;
+	listing_close(r->m->r, at->handle);
+	free(*path);
+	return false;
+}
+
+/* Link what was placed under another name.  -ENOENT: it is not there any more. */
+static int
+link_placed(struct resync *r, const struct placed *placed, replica_handle handle, const char *name)
+{
+	struct replica_at at;
+	char *path;
 	int rc;
 
-	if ((rc = open_parent(mine, path, &parent, &last)) != 0)
+	if (!placed_open(r, placed, &path, &at))
 		return -ENOENT;
-	rc = mine->ops->link(mine, (struct replica_at){ parent, last }, handle, name);
-	listing_close(mine, parent);
+	rc = r->m->r->ops->link(r->m->r, at, handle, name);
+	listing_close(r->m->r, at.handle);
+	free(path);
 	return rc;
 }
 
@@ -407,7 +423,6 @@ place(struct resync *r, struct node *node, struct node *dir, replica_handle hand
 {
 	struct placed *placed;
 	struct parked *parked = NULL;
-	char *path;
 	int rc;
 
 	if (node_has_record(node)) {
@@ -417,14 +432,8 @@ place(struct resync *r, struct node *node, struct node *dir, replica_handle hand
 			return rc;
 	}
 	if (!S_ISDIR(node->mode) && node->nlink > 1) {
-		if ((placed = placed_find(r, node_key(node))) != NULL) {
-			if ((path = strdup(placed->path)) == NULL)
-				return -ENOMEM;
-			rc = link_path(r, path, handle, name);
-			free(path);
-			if (rc != -ENOENT)
-				return rc;
-		}
+		if ((placed = placed_find(r, node_key(node))) != NULL && (rc = link_placed(r, placed, handle, name)) != -ENOENT)
+			return rc;
 		if (node_has_record(node) && (rc = link_known(r, node, dir, handle, name)) != -ENOENT)
 			return rc;
 		/* It may have a name that nobody has looked up: a walk finds all. */
@@ -435,44 +444,54 @@ place(struct resync *r, struct node *node, struct node *dir, replica_handle hand
 	return make(r, node, handle, name);
 }
 
+/* Note the name under which what has several names is to be found. */
+static int
+placed_note(struct resync *r, struct placed *placed, const struct node *node, struct node *dir, replica_handle handle, const char *name)
+{
+	char *parent, *path;
+	struct stat st;
+	int rc;
+
+	if ((rc = r->m->r->ops->stat(r->m->r, (struct replica_at){ handle, name }, &st)) != 0)
+		return rc == -ENOENT ? 0 : rc;
+	if ((parent = resync_path(r->v, dir)) == NULL)
+		return 0;
+	path = join(parent, name);
+	free(parent);
+	if (path == NULL || (placed == NULL && (placed = calloc(1, sizeof(*placed))) == NULL)) {
+		free(path);
+		return -ENOMEM;
+	}
+	if (placed->path == NULL)
+		hashmap_insert(&r->placed, &placed->by_id, node_key(node));
+	free(placed->path);
+	placed->path = path;
+	placed->st = st;
+	return 0;
+}
+
 /* What has several names is one thing on the member too. 1: and was met before. */
 static int
 place_links(struct resync *r, struct node *node, struct node *dir, replica_handle handle, const char *name)
 {
 	struct placed *placed = placed_find(r, node_key(node));
 	struct replica *mine = r->m->r;
-	char *path, *parent;
-	struct stat st, other;
-	replica_handle where;
-	const char *last;
+	struct replica_at at;
+	struct stat st;
+	char *path;
 	int rc;
 
-	if (placed == NULL) {
-		if ((parent = resync_path(r->v, dir)) == NULL)
-			return 0;
-		if ((placed = calloc(1, sizeof(*placed))) != NULL && (placed->path = join(parent, name)) != NULL)
-			hashmap_insert(&r->placed, &placed->by_id, node_key(node));
-		else
-			free(placed);
-		free(parent);
-		return 0;
+	if (placed == NULL || !placed_open(r, placed, &path, &at))
+		return placed_note(r, placed, node, dir, handle, name);
+	if ((rc = mine->ops->stat(mine, (struct replica_at){ handle, name }, &st)) == 0 &&
+	    (st.st_ino != placed->st.st_ino || st.st_dev != placed->st.st_dev)) {
+		r->changed++;
+		if ((rc = mine->ops->unlink(mine, handle, name, false)) == 0)
+			rc = mine->ops->link(mine, at, handle, name);
 	}
-	if ((path = strdup(placed->path)) == NULL)
-		return -ENOMEM;
-	if (open_parent(mine, path, &where, &last) == 0) {
-		rc = mine->ops->stat(mine, (struct replica_at){ where, last }, &other);
-		if (rc == 0 && (rc = mine->ops->stat(mine, (struct replica_at){ handle, name }, &st)) == 0 &&
-		    (st.st_ino != other.st_ino || st.st_dev != other.st_dev)) {
-			r->changed++;
-			if ((rc = mine->ops->unlink(mine, handle, name, false)) == 0)
-				rc = mine->ops->link(mine, (struct replica_at){ where, last }, handle, name);
-		}
-		listing_close(mine, where);
-	} else {
-		rc = 0;
-	}
+	listing_close(mine, at.handle);
 	free(path);
-	return rc == -ENOENT || rc == 0 ? 1 : rc;
+	return rc == 0 ? 1 : rc;
 }
 
 /* Is what the member has at this name what the node stands for? */
@@ -483,9 +502,11 @@ same_thing(struct resync *r, const struct node *node, struct replica_at at, cons
 
 	if ((fact->st.st_mode & S_IFMT) != (node->mode & S_IFMT))
 		return false;
-	/* Without a record it is taken for what it should be, and compared to the byte. */
+	/* Without a record it is taken for what it should be, and compared to the byte; unless it has other names too. */
+	if (node_has_record(node) && fact->record_error != 0)
+		return S_ISDIR(node->mode) || fact->st.st_nlink == 1;
 	if (node_has_record(node))
-		return fact->record_error != 0 || fact->record.id == node_key(node);
+		return fact->record.id == node_key(node);
 	if (S_ISLNK(node->mode))
 		return node->target != NULL && r->m->r->ops->readlink(r->m->r, at, target, sizeof(target)) == 0 &&
 		    strcmp(target, node->target) == 0;
@@ -778,16 +799,14 @@ remove_file(struct resync *r, replica_handle handle, const char *name)
 	uint8_t data[RECORD_SIZE_MAX];
 	struct replica *mine = r->m->r;
 	struct judge_fact fact;
-	int rc;
 
 	gather_fact(mine, (struct replica_at){ handle, name }, &r->v->digest, data, &fact);
 	if (fact.error != 0)
 		return fact.error;
 	if (worth_keeping(r, &fact))
 		return quarantine_move(mine, handle, name, name, "it was made or changed while the replica was away");
-	if ((rc = mine->ops->unlink(mine, handle, name, false)) == 0 && fact.record_error == 0 && fact.st.st_nlink == 1)
-		rc = tagfile_remove(mine, r->m->tags, fact.record.id);
-	return rc;
+	/* Its tags file may be that of a newer copy in the tree: what is nobody's is found at the end. */
+	return mine->ops->unlink(mine, handle, name, false);
 }
 
 static int
@@ -886,6 +905,28 @@ resync_names_free(struct resync *r)
 	hashmap_free(&r->placed);
 }
 
+/* Does the member have as many names for what has several as the others? */
+static void
+verify_links(struct hashmap_link *link, void *arg)
+{
+	struct placed *placed = hashmap_entry(link, struct placed, by_id);
+	struct node *node;
+	struct resync *r = arg;
+	struct replica_at at;
+	struct stat st;
+	char *path;
+
+	if ((node = nodes_get(r->v, link->key)) == NULL)
+		return;
+	if (node->nlink > 0 && placed_open(r, placed, &path, &at)) {
+		if (r->m->r->ops->stat(r->m->r, at, &st) == 0 && st.st_nlink != node->nlink)
+			r->unlinked++;
+		listing_close(r->m->r, at.handle);
+		free(path);
+	}
+	nodes_put(r->v, node);
+}
+
 int
 resync_purge(struct resync *r)
 {
@@ -897,6 +938,13 @@ resync_purge(struct resync *r)
 	for (i = 0; rc == 0 && i < listing.count; i++)
 		rc = remove_tree(r, r->staging, listing.names[i]);
 	listing_free(&listing);
+	if (rc == 0 && r->exclusive) {
+		r->unlinked = 0;
+		hashmap_each(&r->placed, verify_links, r);
+		/* Names that were in no round: a walk finds them. */
+		if (r->unlinked > 0)
+			missed_walk(r->v, r->m, true);
+	}
 	resync_names_free(r);
 	return rc != 0 ? rc : resync_names_new(r);
 }

@@ -24,7 +24,7 @@ struct parked {
 };
 
 /* One name of what has several. */
-struct placed { struct hashmap_link by_id; char *path; };
+struct placed { struct hashmap_link by_id; char *path; struct stat st; };
 
 /* A file whose data is there, and whose record is to follow. */
 struct sealed {
@@ -51,6 +51,7 @@ struct resync {
 	uint8_t *data, *theirs;		/* a page's worth of blocks each: the source's, the member's */
 	uint64_t changed, renamed, removed, lost;
 	uint64_t written, compared, tags;	/* bytes */
+	unsigned unlinked;		/* files with fewer or more names than with the others */
 	unsigned strayed;		/* nodes that were not found where they should be, in a row */
 };
 
@@ -93,6 +94,8 @@ int resync_purge(struct resync *r);
  * ${fresh}: it was just made, and is empty.  -ESTALE: another file stands there.
  */
 int resync_file(struct resync *r, struct node *node, replica_handle dir, const char *name, bool fresh);
+/* resync_orphans(r): tags files that nobody else has go. */
+int resync_orphans(struct resync *r);
 /* resync_nameless(r, node): make an open file that has no name any more on the member too.  Tree lock, node lock. */
 int resync_nameless(struct resync *r, struct node *node);
 /* resync_seal(r): store the records of all files whose data is there. */
