@@ -199,10 +199,13 @@ missed_synced(struct volume *v, uint32_t epoch)
 void
 missed_away(struct volume *v, struct member *m)
 {
+	struct timespec now;
+
 	pthread_mutex_lock(&v->missed_lock);
 	atomic_fetch_or(&v->away, bit_of(m));
 	pthread_mutex_unlock(&v->missed_lock);
-	atomic_store(&m->away_since, (int64_t)time(NULL));
+	clock_gettime(CLOCK_REALTIME, &now);
+	atomic_store(&m->away_since, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
 }
 
 void

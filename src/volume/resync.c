@@ -31,6 +31,36 @@ resync_stopped(const struct resync *r)
 	return atomic_load(&r->v->keeper_stop) || members_in_sync(r->v) == 0;
 }
 
+struct ours { struct hashmap_link by_ino; };
+
+void
+resync_ours(struct resync *r, const struct stat *st)
+{
+	struct ours *ours;
+
+	if (hashmap_find(&r->ours, st->st_ino) != NULL || (ours = malloc(sizeof(*ours))) == NULL)
+		return;
+	hashmap_insert(&r->ours, &ours->by_ino, st->st_ino);
+}
+
+static void
+free_ours(struct hashmap_link *link, void *arg)
+{
+	(void)arg;
+	free(hashmap_entry(link, struct ours, by_ino));
+}
+
+bool
+resync_foreign(const struct resync *r, const struct stat *st)
+{
+	int64_t changed = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
+
+	if (hashmap_find(&r->ours, st->st_ino) != NULL)
+		return false;
+	/* Lost before this mount: nobody knows when. */
+	return r->m->returns == 0 || changed > atomic_load(&r->m->away_since);
+}
+
 void
 resync_lock(struct resync *r)
 {
@@ -465,6 +495,8 @@ resync_free(struct resync *r)
 	if (r->staging != REPLICA_NONE)
 		r->m->r->ops->dir_close(r->m->r, r->staging);
 	resync_names_free(r);
+	hashmap_each(&r->ours, free_ours, NULL);
+	hashmap_free(&r->ours);
 	free(r->data);
 	free(r->theirs);
 	free(r);
@@ -484,6 +516,8 @@ resync_new(struct volume *v, struct member *m, struct resync **out)
 	r->data = malloc((size_t)TAGPAGE_TAGS * BLOCK);
 	r->theirs = malloc((size_t)TAGPAGE_TAGS * BLOCK);
 	rc = r->data == NULL || r->theirs == NULL ? -ENOMEM : resync_names_new(r);
+	if (rc == 0)
+		rc = hashmap_init(&r->ours);
 	if (rc == 0)
 		rc = resync_staging(r);
 	if (rc != 0) {

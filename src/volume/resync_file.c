@@ -139,7 +139,7 @@ look(struct resync *r, struct work *w)
 	w->suspect = !w->fresh && (marked || !sealed(&w->fact));
 	if (!w->fresh && !w->suspect && w->fact.meta_matches && same_record(&w->fact.record, &w->record))
 		return 1;
-	if (!w->fresh && !marked && w->fact.record_error == 0 && !sealed(&w->fact))
+	if (!w->fresh && !marked && w->fact.record_error == 0 && !sealed(&w->fact) && resync_foreign(r, &w->fact.st))
 		return save_edit(r, w);
 	return 0;
 }
@@ -154,6 +154,7 @@ begin(struct resync *r, struct work *w)
 
 	if ((rc = look(r, w)) != 0)
 		return rc;
+	resync_ours(r, &w->fact.st);
 	if ((rc = files_attach(r->v, node)) != 0)
 		return rc;
 	node->file->users++;

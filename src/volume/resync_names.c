@@ -209,7 +209,7 @@ parked_seek(struct resync *r, uint64_t id, struct parked **found)
 static bool
 worth_keeping(struct resync *r, const struct judge_fact *fact)
 {
-	if (!S_ISREG(fact->st.st_mode) || fact->st.st_size == 0)
+	if (!S_ISREG(fact->st.st_mode) || fact->st.st_size == 0 || !resync_foreign(r, &fact->st))
 		return false;
 	if (fact->record_error != 0)
 		return true;
@@ -399,6 +399,7 @@ make(struct resync *r, struct node *node, replica_handle handle, const char *nam
 	struct copy c = { .digest = &r->v->digest, .dst = r->m->r, .src_tags = REPLICA_NONE, .dst_tags = REPLICA_NONE };
 	struct handles_place place;
 	struct member *s;
+	struct stat st;
 	int rc = -EIO;
 
 	pthread_rwlock_rdlock(&node->lock);
@@ -413,6 +414,8 @@ make(struct resync *r, struct node *node, replica_handle handle, const char *nam
 		break;
 	}
 	pthread_rwlock_unlock(&node->lock);
+	if (rc == 0 && S_ISREG(node->mode) && r->m->r->ops->stat(r->m->r, (struct replica_at){ handle, name }, &st) == 0)
+		resync_ours(r, &st);
 	r->changed++;
 	return rc;
 }

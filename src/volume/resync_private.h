@@ -42,6 +42,7 @@ struct resync {
 	bool deep;			/* all that is below as well */
 	replica_handle staging;		/* .mendfs/resync */
 	struct hashmap parked, placed;
+	struct hashmap ours;		/* inodes of the member that were made or written in this attempt */
 	struct parked *all;
 	unsigned slot;			/* for names in staging that have no id */
 	struct sealed batch[RESYNC_BATCH];
@@ -57,6 +58,11 @@ struct resync {
 
 /* resync_stopped(r): the volume is being closed, or there is nobody to copy from. */
 bool resync_stopped(const struct resync *r);
+
+/* resync_ours(r, st): this inode is as this attempt leaves it; not: as somebody else made it. */
+void resync_ours(struct resync *r, const struct stat *st);
+/* resync_foreign(r, st): it was last changed while the member was away, and not by us. */
+bool resync_foreign(const struct resync *r, const struct stat *st);
 
 /* The tree lock, shared, unless it is ours. */
 void resync_lock(struct resync *r);

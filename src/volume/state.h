@@ -84,7 +84,7 @@ struct member {
 
 	/* Not in sync: */
 	struct lack lack;
-	_Atomic int64_t away_since;	/* time(2) */
+	_Atomic int64_t away_since;	/* nanoseconds since 1970 */
 	unsigned returns;		/* how often it was taken in again */
 	struct replica **retired;	/* what it was before, still spoken of; keeper's */
 	unsigned retired_count;

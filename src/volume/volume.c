@@ -233,7 +233,7 @@ volume_close(struct volume *v)
 static const char *
 state_text(struct member *m, char *buf, size_t size)
 {
-	time_t since = (time_t)atomic_load(&m->away_since);
+	time_t since = (time_t)(atomic_load(&m->away_since) / 1000000000);
 	char when[32];
 	struct tm tm;
 
