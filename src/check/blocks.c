@@ -134,6 +134,8 @@ static int
 write_block(struct work *w, struct chunk *k, unsigned i, unsigned b, unsigned good)
 {
 	struct subject *s = w->s;
+	struct replica *r = s->c->members[i].r;
+	struct replica_privs privs;
 	int rc = 0;
 
 	pthread_mutex_lock(&w->keeping);
@@ -145,8 +147,10 @@ write_block(struct work *w, struct chunk *k, unsigned i, unsigned b, unsigned go
 	if (rc != 0)
 		return rc;
 	atomic_store(&s->c->touched, true);
-	return meta_write(s->c->members[i].r, w->file[i], k->data[good] + (size_t)b * BLOCK,
-	    block_len(k, b), k->offset + (uint64_t)b * BLOCK);
+	replica_privs_get(r, s->at[i], &privs);
+	rc = meta_write(r, w->file[i], k->data[good] + (size_t)b * BLOCK, block_len(k, b),
+	    k->offset + (uint64_t)b * BLOCK);
+	return rc == 0 ? replica_privs_put(r, s->at[i], &privs) : rc;
 }
 
 static void

@@ -16,6 +16,7 @@
 static void
 mend_sizes(struct subject *s, const struct record *record)
 {
+	struct replica_privs privs;
 	replica_handle file;
 	struct replica *r;
 	bool may, news;
@@ -32,7 +33,9 @@ mend_sizes(struct subject *s, const struct record *record)
 			rc = subject_keep(s, i, report_text(SIZE_WRONG));
 		r = s->c->members[i].r;
 		if (may && rc == 0 && (rc = r->ops->open(r, s->at[i], true, &file, NULL)) == 0) {
-			rc = r->ops->truncate(r, file, record->size);
+			replica_privs_get(r, s->at[i], &privs);
+			if ((rc = r->ops->truncate(r, file, record->size)) == 0)
+				rc = replica_privs_put(r, s->at[i], &privs);
 			r->ops->close(r, file);
 			s->written[i] = true;
 			atomic_store(&s->c->touched, true);

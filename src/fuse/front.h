@@ -6,6 +6,7 @@
 #define FUSE_FRONT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "fuse/libfuse.h"
 #include "fuse/wire.h"
@@ -25,6 +26,9 @@ struct front {
 	struct wire wire;
 	pthread_mutex_t dirs_lock;
 	struct list_link dirs;		/* dirs_lock; every open directory's handle, of ops_dir.c */
+	/* What is learned of the kernel's wishes; a race costs a request at worst. */
+	_Atomic fuse_ino_t listed;	/* the directory last listed without attributes; 0: none */
+	atomic_int full_listings;	/* how many more are listed with them */
 };
 
 /* front_of(req): the session's data. */

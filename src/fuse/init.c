@@ -9,7 +9,6 @@
 /* What this program is written for, and sets if the kernel has it. */
 static const unsigned wanted[] = {
 	FUSE_CAP_ASYNC_READ, FUSE_CAP_ASYNC_DIO,
-	FUSE_CAP_ATOMIC_O_TRUNC,	/* open and truncate in one request */
 	FUSE_CAP_DONT_MASK,		/* a default ACL overrides the umask: the volume decides */
 	FUSE_CAP_POSIX_ACL,
 	FUSE_CAP_PARALLEL_DIROPS,
@@ -24,12 +23,13 @@ static const unsigned wanted[] = {
  * Off, also where it is libfuse's default: whatever drops the cache because a
  * file seems to have changed (only this mount changes it), splicing (requests
  * must be in private memory, and replies are), HANDLE_KILLPRIV's first version
- * (clears set-id bits also for root), export (see fuse/inodes).
+ * (clears set-id bits also for root), export (see fuse/inodes), truncation by
+ * an open that never comes.
  */
 static const unsigned unwanted[] = {
 	FUSE_CAP_AUTO_INVAL_DATA, FUSE_CAP_EXPLICIT_INVAL_DATA, FUSE_CAP_WRITEBACK_CACHE,
 	FUSE_CAP_SPLICE_READ, FUSE_CAP_SPLICE_WRITE, FUSE_CAP_SPLICE_MOVE,
-	FUSE_CAP_HANDLE_KILLPRIV, FUSE_CAP_EXPORT_SUPPORT, FUSE_CAP_IOCTL_DIR,
+	FUSE_CAP_HANDLE_KILLPRIV, FUSE_CAP_ATOMIC_O_TRUNC, FUSE_CAP_EXPORT_SUPPORT, FUSE_CAP_IOCTL_DIR,
 	FUSE_CAP_POSIX_LOCKS, FUSE_CAP_FLOCK_LOCKS,
 };
 

@@ -29,7 +29,7 @@
 #define TICK_NS (LOOP_TICK_MS * 1000000L)
 #define IDLE_TICKS 5		/* without a request, until the watch sleeps */
 #define CROWD_TICKS 3		/* in a row with requests waiting, until one more listens */
-#define STALL_CREDIT 256	/* requests after a stall that keep the second listener */
+#define STALL_CREDIT 64		/* a stall so few requests after another one keeps a second listener for as many */
 #define STALL_LISTENERS 4	/* beyond, a wait costs a wake-up: nobody listens idly for it */
 
 struct worker {
@@ -121,11 +121,10 @@ stall_hook_ahead(struct stall_hook *hook)
 
 	if (atomic_load(&loop->listening) > 0)
 		return;
-	/* It will come again: who listens already then needs no waking. */
+	/* If they come often, who listens already needs no waking. */
 	wanted = atomic_load(&loop->wanted);
-	if (wanted < STALL_LISTENERS)
+	if (atomic_exchange(&loop->credit, STALL_CREDIT) > 0 && wanted < STALL_LISTENERS)
 		atomic_store(&loop->wanted, wanted + 1);
-	atomic_store(&loop->credit, STALL_CREDIT);
 	listen_elsewhere(loop);
 }
 

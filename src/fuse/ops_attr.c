@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "fuse/caller.h"
 #include "fuse/inodes.h"
 #include "fuse/ops.h"
 #include "volume/attrs.h"
@@ -58,7 +59,7 @@ ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struc
 	struct node *node = inodes_node(front, ino);
 	unsigned mask = attrs_mask(to_set);
 	struct stat st;
-	int rc = 0;
+	int rc;
 
 	(void)fi;
 	/*
@@ -67,14 +68,13 @@ ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struc
 	 * request: what is left is one that asks for nothing.  Answered with
 	 * the bits cleared, the kernel's own copy of the mode is right at once,
 	 * which the WRITE's flag alone would leave wrong until the next stat.
+	 * And as on ext4, either counts as a change.
 	 */
-	if (mask == 0) {
-		rc = attrs_get(front->volume, node, &st);
-		if (rc == 0 && !S_ISDIR(st.st_mode))
-			mask = ATTRS_KILL_PRIV;
-	}
-	if (rc == 0 && mask != 0)
-		rc = attrs_set(front->volume, node, attr, mask, &st);
+	if (mask == 0)
+		mask = ATTRS_CTIME | ATTRS_KILL_PRIV | (caller_stranger(req, node) ? ATTRS_STRANGER : 0);
+	if ((mask & ATTRS_KILL_PRIV) && caller_outside(req, node))
+		mask |= ATTRS_KILL_SGID;
+	rc = attrs_set(front->volume, node, attr, mask, &st);
 	if (rc != 0)
 		(void)fuse_reply_err(req, -rc);
 	else

@@ -7,6 +7,9 @@
 #include "volume/dir.h"
 #include "volume/names.h"
 
+/* Directories that are listed with attributes after one showed that they are wanted. */
+#define FULL_LISTINGS 64
+
 /*
  * One opendir(2).  The names are taken in at the first read: as long as the
  * kernel has the directory cached, there is none.
@@ -72,11 +75,11 @@ ops_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 /*
  * Add one entry to a READDIRPLUS reply; false if it does not fit.  "." and
  * ".." give the kernel no reference.  A name that is gone by now is left out;
- * one that cannot be looked up goes without attributes, and the kernel's own
- * lookup meets the error.
+ * one that cannot be looked up, and all if not ${full}, go without attributes:
+ * the kernel looks them up if they are asked for.
  */
 static bool
-add_plus(fuse_req_t req, struct node *dir, const struct dir_entry *entry, char *buf, size_t size, size_t *len)
+add_plus(fuse_req_t req, struct node *dir, const struct dir_entry *entry, bool full, char *buf, size_t size, size_t *len)
 {
 	struct front *front = front_of(req);
 	struct fuse_entry_param param = { .attr = { .st_ino = entry->id, .st_mode = entry->type } };
@@ -87,7 +90,7 @@ add_plus(fuse_req_t req, struct node *dir, const struct dir_entry *entry, char *
 
 	if (fuse_add_direntry_plus(req, NULL, 0, entry->name, NULL, 0) > size - *len)
 		return false;
-	if (!dots) {
+	if (full && !dots) {
 		if ((rc = names_lookup(front->volume, dir, entry->name, &node, &st)) == -ENOENT)
 			return true;
 		if (rc == 0)
@@ -124,12 +127,41 @@ forget_all(const struct front *front, const char *buf, size_t len)
 	}
 }
 
+/*
+ * Are attributes wanted with the names?  The kernel asks for them at the
+ * beginning of every listing, knowing nothing; later only if names of it were
+ * looked up.  So the beginning goes by what became of the one before: whoever
+ * looks into one directory after listing it (ls -l, rsync) does so in the next.
+ */
+static bool
+wants_attributes(struct front *front, fuse_ino_t ino, off_t offset)
+{
+	if (offset != 0)
+		return true;
+	if (atomic_load(&front->full_listings) > 0) {
+		atomic_fetch_sub(&front->full_listings, 1);
+		return true;
+	}
+	atomic_store(&front->listed, ino);
+	return false;
+}
+
+void
+ops_dir_looked_up(struct front *front, fuse_ino_t parent)
+{
+	if (atomic_load_explicit(&front->listed, memory_order_relaxed) != parent)
+		return;
+	atomic_store(&front->listed, 0);
+	atomic_store(&front->full_listings, FULL_LISTINGS);
+}
+
 static void
 read_entries(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct handle *handle, bool plus)
 {
 	struct front *front = front_of(req);
 	struct node *dir = inodes_node(front, ino);
 	struct dir_entry entry;
+	bool full = plus && wants_attributes(front, ino, offset);
 	char *buf = NULL;
 	size_t len = 0;
 	int rc = 0;
@@ -139,8 +171,8 @@ read_entries(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct h
 	else if (handle->dir == NULL)
 		rc = dir_open(front->volume, dir, &handle->dir);
 
-	while (rc == 0 && (rc = dir_read(front->volume, handle->dir, (uint64_t)offset, &entry)) > 0) {
-		if (!(plus ? add_plus(req, dir, &entry, buf, size, &len) : add_plain(req, &entry, buf, size, &len)))
+	while (rc == 0 && (rc = dir_read(front->volume, handle->dir, (uint64_t)offset, &entry, !full)) > 0) {
+		if (!(plus ? add_plus(req, dir, &entry, full, buf, size, &len) : add_plain(req, &entry, buf, size, &len)))
 			break;
 		offset = (off_t)entry.next;
 		rc = 0;

@@ -3,26 +3,9 @@
 
 #include "fuse/inodes.h"
 #include "fuse/ops.h"
-#include "volume/attrs.h"
 #include "volume/file.h"
 
-#define HANDLE_WRITABLE 1u		/* fi->fh: file_open was told so */
 #define COPY_MAX (64u << 20)		/* bytes of one copy_file_range, which may be short: bounds its time */
-
-/* Tell the kernel what it may do with an open file. */
-static void
-fill_handle(struct fuse_file_info *fi, bool writable)
-{
-	fi->fh = writable ? HANDLE_WRITABLE : 0;
-	fi->keep_cache = 1;
-	fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
-}
-
-static bool
-is_writable(const struct fuse_file_info *fi)
-{
-	return (fi->fh & HANDLE_WRITABLE) != 0;
-}
 
 void
 ops_reply_create(fuse_req_t req, struct node *node, const struct stat *st, struct fuse_file_info *fi)
@@ -31,53 +14,31 @@ ops_reply_create(fuse_req_t req, struct node *node, const struct stat *st, struc
 	struct fuse_entry_param entry;
 
 	inodes_entry(front, node, st, &entry);
-	fill_handle(fi, true);
-	if (fuse_reply_create(req, &entry, fi) != 0) {
-		file_release(front->volume, node, true);
+	fi->keep_cache = 1;
+	if (fuse_reply_create(req, &entry, fi) != 0)
 		inodes_forget(front, entry.ino, 1);
-	}
 }
 
 /*
- * open(2) with O_TRUNC by a caller who may not keep set-id bits.  The reply
- * carries no mode, so the kernel is told to ask again.
+ * Never asked again: the kernel then opens files by itself, keeps their pages,
+ * and tells of no last close either.  What an open would need comes with the
+ * first read or write (volume/files), and pages that the kernel has need nothing.
  */
-static int
-clear_set_id(struct front *front, fuse_ino_t ino)
-{
-	struct node *node = inodes_node(front, ino);
-	struct stat st;
-	int rc;
-
-	if ((rc = attrs_get(front->volume, node, &st)) != 0 || (st.st_mode & (S_ISUID | S_ISGID)) == 0)
-		return rc;
-	if ((rc = attrs_set(front->volume, node, &st, ATTRS_KILL_PRIV, &st)) == 0)
-		(void)fuse_lowlevel_notify_inval_inode(front->session, ino, -1, 0);
-	return rc;
-}
-
 void
 ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct front *front = front_of(req);
-	struct node *node = inodes_node(front, ino);
-	bool truncate = (fi->flags & O_TRUNC) != 0;
-	bool writable = truncate || (fi->flags & O_ACCMODE) != O_RDONLY;
-	bool kill_priv = wire_request()->kill_priv;
-	int rc;
+	(void)ino;
+	(void)fi;
+	(void)fuse_reply_err(req, ENOSYS);
+}
 
-	if ((rc = file_open(front->volume, node, writable, truncate)) != 0) {
-		(void)fuse_reply_err(req, -rc);
-		return;
-	}
-	if (kill_priv && (rc = clear_set_id(front, ino)) != 0) {
-		file_release(front->volume, node, writable);
-		(void)fuse_reply_err(req, -rc);
-		return;
-	}
-	fill_handle(fi, writable);
-	if (fuse_reply_open(req, fi) != 0)
-		file_release(front->volume, node, writable);
+/* Only of files that were created before the first open. */
+void
+ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	(void)fi;
+	(void)fuse_reply_err(req, 0);
 }
 
 void
@@ -105,6 +66,12 @@ ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t o
 
 	len = file_write(front->volume, inodes_node(front, ino), data, size, (uint64_t)offset,
 	    wire_request()->kill_priv, (fi->flags & O_DSYNC) != 0);
+	/*
+	 * Stored through a mapping: the kernel drops the times it knows, but not
+	 * those of a GETATTR under way, which this write has overtaken.
+	 */
+	if (len > 0 && fi->writepage)
+		(void)fuse_lowlevel_notify_inval_inode(front->session, ino, -1, 0);
 	if (len < 0)
 		(void)fuse_reply_err(req, (int)-len);
 	else
@@ -115,20 +82,9 @@ void
 ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct front *front = front_of(req);
-	int rc = 0;
 
-	if (is_writable(fi))
-		rc = file_flush(front->volume, inodes_node(front, ino));
-	(void)fuse_reply_err(req, -rc);
-}
-
-void
-ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	struct front *front = front_of(req);
-
-	file_release(front->volume, inodes_node(front, ino), is_writable(fi));
-	(void)fuse_reply_err(req, 0);
+	(void)fi;
+	(void)fuse_reply_err(req, -file_flush(front->volume, inodes_node(front, ino)));
 }
 
 void

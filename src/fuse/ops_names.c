@@ -38,6 +38,9 @@ ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	int rc;
 
 	rc = names_lookup(front->volume, inodes_node(front, parent), name, &node, &st);
+	/* Directories are looked up by whoever descends, wanting no more than names. */
+	if (rc == 0 && !S_ISDIR(st.st_mode))
+		ops_dir_looked_up(front, parent);
 	if (rc == -ENOENT)
 		(void)fuse_reply_entry(req, &none);	/* ino 0: that it is absent is cached too */
 	else

@@ -56,12 +56,6 @@ wire_note(struct wire *wire, void *buf, size_t len, struct wire_request *request
 			    FUSE_WRITE_KILL_SUIDGID) != 0;
 		}
 		break;
-	case FUSE_OPEN:
-		if (arg_len >= sizeof(struct fuse_open_in)) {
-			request->kill_priv = (((const struct fuse_open_in *)arg)->open_flags &
-			    FUSE_OPEN_KILL_SUIDGID) != 0;
-		}
-		break;
 	case FUSE_TMPFILE:
 		request->tmpfile = true;
 		in->opcode = FUSE_CREATE;

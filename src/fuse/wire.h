@@ -27,7 +27,7 @@
 
 /* What the handlers are to know beside libfuse's arguments. */
 struct wire_request {
-	bool kill_priv;		/* WRITE, OPEN, CREATE: the caller may not keep set-id bits */
+	bool kill_priv;		/* WRITE: the caller may not keep set-id bits */
 	bool kill_sgid;		/* SETXATTR of an access ACL: clear S_ISGID */
 	bool tmpfile;		/* CREATE: it was TMPFILE */
 };

@@ -241,6 +241,60 @@ array_grow(struct tags *tags, uint64_t count)
 	return 0;
 }
 
+/* The first page from ${index} on that may hold something, in memory or on disk; UINT64_MAX: none. */
+static int
+page_next(struct tags *tags, const struct tags_source *source, uint64_t index, uint64_t *found)
+{
+	struct list_link *link;
+	uint64_t key;
+	int rc;
+
+	if ((rc = source->next(source->arg, index, found)) != 0)
+		return rc;
+	for (link = tags->ages.next; link != &tags->ages; link = link->next) {
+		key = list_entry(link, struct page, by_age)->by_index.key;
+		if (key >= index && key < *found)
+			*found = key;
+	}
+	return 0;
+}
+
+int
+tags_next(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t end, bool zero, uint64_t *found)
+{
+	uint8_t some[TAGPAGE_TAGS * DIGEST_SIZE];
+	uint64_t count, i, page;
+	int rc;
+
+	for (; first < end; first += count) {
+		count = TAGPAGE_TAGS - first % TAGPAGE_TAGS;
+		if (!zero && tags->paged && page_find(tags, first / TAGPAGE_TAGS) == NULL) {
+			if ((rc = page_next(tags, source, first / TAGPAGE_TAGS, &page)) != 0)
+				return rc;
+			if (page >= tags_pages(end))
+				break;
+			if (page > first / TAGPAGE_TAGS) {
+				count = page * TAGPAGE_TAGS - first;
+				continue;
+			}
+		} else if (!zero && !tags->paged && first >= tags->array_count) {
+			break;
+		}
+		if (count > end - first)
+			count = end - first;
+		if ((rc = tags_get(tags, source, first, count, some)) != 0)
+			return rc;
+		for (i = 0; i < count; i++) {
+			if (digest_is_zero(some + i * DIGEST_SIZE) == zero) {
+				*found = first + i;
+				return 0;
+			}
+		}
+	}
+	*found = end;
+	return 0;
+}
+
 int
 tags_prepare(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t count)
 {

@@ -54,6 +54,14 @@ bool tags_paged(const struct tags *tags);
 int tags_get(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t count, uint8_t *out);
 
 /*
+ * tags_next(tags, source, first, end, zero, found):
+ * The first block from ${first} on, before ${end}, of which the tag is, or is
+ * not, ${zero}; else ${end}.  Pages that hold nothing are not loaded.
+ */
+int tags_next(struct tags *tags, const struct tags_source *source, uint64_t first, uint64_t end, bool zero,
+    uint64_t *found);
+
+/*
  * tags_prepare(tags, source, first, count):
  * Make room for tags_set on these blocks, which then cannot fail: loads pages,
  * and turns an array that gets too long into pages.

@@ -48,6 +48,28 @@ replica_error_is_own(int error)
 	}
 }
 
+void
+replica_privs_get(struct replica *r, struct replica_at at, struct replica_privs *privs)
+{
+	struct stat st;
+
+	privs->mode = r->ops->stat(r, at, &st) == 0 && (st.st_mode & (S_ISUID | S_ISGID)) ? st.st_mode : 0;
+	privs->len = r->ops->xattr_get(r, at, "security.capability", privs->capability, sizeof(privs->capability));
+}
+
+int
+replica_privs_put(struct replica *r, struct replica_at at, const struct replica_privs *privs)
+{
+	struct stat st;
+	int rc = 0;
+
+	if (privs->mode != 0 && (rc = r->ops->stat(r, at, &st)) == 0 && st.st_mode != privs->mode)
+		rc = r->ops->chmod(r, at, privs->mode & 07777);
+	if (rc == 0 && privs->len > 0)
+		rc = r->ops->xattr_set(r, at, "security.capability", privs->capability, (size_t)privs->len, 0);
+	return rc;
+}
+
 int
 replica_lock_wait(struct replica *r, bool exclusive)
 {

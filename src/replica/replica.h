@@ -205,6 +205,21 @@ struct replica {
 bool replica_error_is_own(int error);
 
 /*
+ * replica_privs_get(r, at, privs), replica_privs_put(r, at, privs):
+ * Around a mending of data, which gives back what was there: the kernel takes
+ * security.capability from a file that is written, whoever writes, and set-id
+ * bits if the writer is not privileged.  The first never fails: what cannot be
+ * read is not kept.
+ */
+struct replica_privs {
+	mode_t mode;			/* 0: nothing to be kept */
+	ssize_t len;			/* of security.capability; <= 0: it has none */
+	uint8_t capability[64];
+};
+void replica_privs_get(struct replica *r, struct replica_at at, struct replica_privs *privs);
+int replica_privs_put(struct replica *r, struct replica_at at, const struct replica_privs *privs);
+
+/*
  * replica_lock_wait(r, exclusive):
  * Take the lock, waiting some seconds for it: umount(8) returns before the
  * daemon has stored everything and given up its locks, and a mount or check

@@ -106,7 +106,7 @@ set_meta(struct volume *v, struct node *node, const struct stat *want, unsigned 
 			node->gid = want->st_gid;
 		if (!S_ISDIR(node->mode) && !(mask & ATTRS_MODE)) {
 			mode &= ~(mode_t)S_ISUID;
-			if (mode & S_IXGRP)
+			if ((mode & S_IXGRP) || (mask & ATTRS_KILL_SGID))
 				mode &= ~(mode_t)S_ISGID;
 		}
 	}
@@ -115,7 +115,7 @@ set_meta(struct volume *v, struct node *node, const struct stat *want, unsigned 
 		if ((rc = change_mode(v, node, mode)) != 0)
 			return rc;
 	}
-	if ((mask & (ATTRS_UID | ATTRS_GID)) && node->has_xattrs && (rc = change_drop_capability(v, node)) != 0)
+	if ((mask & (ATTRS_UID | ATTRS_GID)) && !S_ISDIR(node->mode) && node->has_xattrs && (rc = change_drop_capability(v, node)) != 0)
 		return rc;
 	return change_meta_after(v, node, proved);
 }
@@ -145,27 +145,16 @@ set_times(struct volume *v, struct node *node, const struct stat *want, unsigned
 	store_later(v, node);
 }
 
-/* A file need not be open to be cut. */
 static int
 set_size(struct volume *v, struct node *node, uint64_t size)
 {
-	bool opened = false;
 	int rc;
 
 	if (!S_ISREG(node->mode))
 		return S_ISDIR(node->mode) ? -EISDIR : -EINVAL;
-	if (node->file == NULL) {
-		if ((rc = files_attach(v, node)) != 0)
-			return rc;
-		opened = true;
-	}
-	if ((rc = files_open_all(v, node, true)) == 0)
-		rc = write_size(v, node, size);
-	if (opened && rc == 0)
-		rc = store_now(v, node);
-	if (opened && !node->dirty)
-		files_detach(v, node);
-	return rc;
+	if ((rc = files_use_locked(v, node, FILES_WRITE)) != 0)
+		return rc;
+	return write_size(v, node, size);
 }
 
 static int
@@ -187,11 +176,23 @@ set_nameless(struct node *node, const struct stat *want, unsigned mask)
 	return 0;
 }
 
+/* Somebody who may not even write, asking for nothing: a chown to nobody, which is not to clear set-id bits. */
+static bool
+stranger_refused(const struct node *node, unsigned mask)
+{
+	if (!(mask & ATTRS_STRANGER) || S_ISDIR(node->mode))
+		return false;
+	return (node->mode & S_ISUID) ||
+	    ((node->mode & S_ISGID) && ((node->mode & S_IXGRP) || (mask & ATTRS_KILL_SGID)));
+}
+
 static int
 set_locked(struct volume *v, struct node *node, const struct stat *want, unsigned mask)
 {
 	int rc;
 
+	if (stranger_refused(node, mask))
+		return -EPERM;
 	/* Neither a name nor a handle leads to it any more: there is only the node left to change. */
 	if (node->nlink == 0 && node->file == NULL && node->pins == NULL)
 		return set_nameless(node, want, mask);
@@ -199,13 +200,18 @@ set_locked(struct volume *v, struct node *node, const struct stat *want, unsigne
 		if ((rc = set_meta(v, node, want, mask)) != 0)
 			return rc;
 		node->unsynced = true;
-	} else if ((mask & ATTRS_KILL_PRIV) && (rc = change_kill_priv(v, node)) != 0) {
+	} else if ((mask & ATTRS_KILL_PRIV) && (rc = change_kill_priv(v, node, mask & ATTRS_KILL_SGID)) != 0) {
 		return rc;
 	}
 	if ((mask & ATTRS_SIZE) && (rc = set_size(v, node, (uint64_t)want->st_size)) != 0)
 		return rc;
 	if (mask & (ATTRS_ATIME | ATTRS_ATIME_NOW | ATTRS_MTIME | ATTRS_MTIME_NOW))
 		set_times(v, node, want, mask);
+	if (mask & ATTRS_CTIME) {
+		change_times(node, false);
+		node->unsynced = true;
+		store_later(v, node);
+	}
 	return 0;
 }
 

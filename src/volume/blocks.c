@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/log.h"
 #include "util/stall.h"
@@ -214,6 +215,7 @@ copy_mend(struct volume *v, struct member *m, const char *from, struct node *nod
 	const struct replica_at at = { .handle = node->file->handle[m->index] };
 	replica_handle handle = REPLICA_NONE;
 	size_t len = block_len(node, index);
+	struct replica_privs privs;
 	char path[NODES_PATH_MAX];
 	ssize_t n;
 	int rc = 0;
@@ -228,8 +230,11 @@ copy_mend(struct volume *v, struct member *m, const char *from, struct node *nod
 	if (!node->file->writable[m->index])
 		rc = m->r->ops->open(m->r, at, true, &handle, NULL);
 	if (rc == 0) {
+		replica_privs_get(m->r, at, &privs);
 		n = m->r->ops->pwrite(m->r, handle >= 0 ? handle : at.handle, data, len, index * BLOCK);
 		rc = n == (ssize_t)len ? 0 : n < 0 ? (int)n : -ENOSPC;
+		if (rc == 0)
+			rc = replica_privs_put(m->r, at, &privs);
 	}
 	/* While dirty, the next store seals. */
 	if (rc == 0 && !node->dirty)
@@ -316,12 +321,25 @@ blocks_prove(struct volume *v, struct node *node, struct member *m, uint64_t fir
 	}
 }
 
+/* Round robin: who reads on stays with a member, who begins elsewhere, or anew, goes to the next. */
+static unsigned
+turn_of(struct file *file, uint64_t first, uint64_t count)
+{
+	if (atomic_exchange_explicit(&file->next_block, first + count, memory_order_relaxed) == first)
+		return atomic_load_explicit(&file->turn, memory_order_relaxed);
+	return atomic_fetch_add_explicit(&file->turn, 1, memory_order_relaxed) + 1;
+}
+
 /* A member to read from: the chosen one if the file is open there, else any where it is. */
 static struct member *
-source_of(struct volume *v, const struct node *node)
+source_of(struct volume *v, const struct node *node, uint64_t first, uint64_t count)
 {
-	struct member *m = members_for_read(v, node_key(node));
+	struct member *m;
 
+	if (v->read_policy == VOLUME_READ_ROUND_ROBIN)
+		m = members_in_turn(v, turn_of(node->file, first, count));
+	else
+		m = members_for_read(v, node_key(node));
 	if (m != NULL && node->file->handle[m->index] >= 0)
 		return m;
 	for_each_member(v, m) {
@@ -345,7 +363,7 @@ blocks_read(struct volume *v, struct node *node, uint64_t first, uint64_t count,
 		return -ENOMEM;
 	if ((rc = tags_copy(v, node, first, count, s->tags)) != 0)
 		return rc;
-	if ((m = source_of(v, node)) == NULL)
+	if ((m = source_of(v, node, first, count)) == NULL)
 		return open_everywhere(v, node) ? -EIO : -EAGAIN;
 
 	want = (size_t)(count - 1) * BLOCK + block_len(node, first + count - 1);
@@ -366,4 +384,80 @@ blocks_read(struct volume *v, struct node *node, uint64_t first, uint64_t count,
 	len = block_len(node, first + count - 1);
 	memset(data + (count - 1) * BLOCK + len, 0, BLOCK - len);
 	return 0;
+}
+
+/* One member's answer, the first's that has one. */
+static int64_t
+seek_one(struct volume *v, struct node *node, uint64_t offset, int whence)
+{
+	struct member *m;
+	int64_t rc = -EIO;
+
+	for_each_member(v, m) {
+		if (node->file->handle[m->index] < 0)
+			continue;
+		rc = m->r->ops->seek(m->r, node->file->handle[m->index], offset, whence);
+		if (rc >= 0 || rc == -ENXIO)
+			break;
+	}
+	/* The end of file is ours to say. */
+	return rc > (int64_t)node->size ? (int64_t)node->size : rc;
+}
+
+/* The first block in [${first}, ${end}) with, or without, a tag of zeros; else ${end}. */
+static int
+tag_find(struct volume *v, struct node *node, uint64_t first, uint64_t end, bool zero, uint64_t *found)
+{
+	struct pages_context context = { v, node, node->file };
+	const struct tags_source source = { pages_load, pages_next, &context };
+	int rc;
+
+	pthread_mutex_lock(&node->file->mutex);
+	rc = tags_next(node->file->tags, &source, first, end, zero, found);
+	if (rc == 0 && tags_paged(node->file->tags) && !node->file->keep_pages)
+		files_account(v, node->file);
+	pthread_mutex_unlock(&node->file->mutex);
+	return rc;
+}
+
+/*
+ * What the tags know to be data is data, whatever a member says that has a
+ * hole there.  Where the tags say zeros the member may say either.
+ */
+int64_t
+blocks_seek_data(struct volume *v, struct node *node, uint64_t offset)
+{
+	int64_t data = seek_one(v, node, offset, SEEK_DATA);
+	uint64_t end, found;
+	int rc;
+
+	if (data < 0 && data != -ENXIO)
+		return data;
+	end = data < 0 ? (node->size + BLOCK - 1) / BLOCK : (uint64_t)data / BLOCK;
+	if ((rc = tag_find(v, node, offset / BLOCK, end, false, &found)) != 0)
+		return rc;
+	if (found >= end)
+		return data;
+	return (int64_t)(found * BLOCK > offset ? found * BLOCK : offset);
+}
+
+int64_t
+blocks_seek_hole(struct volume *v, struct node *node, uint64_t offset)
+{
+	uint64_t end = (node->size + BLOCK - 1) / BLOCK, block, found;
+	int64_t hole;
+	int rc;
+
+	for (;;) {
+		if ((hole = seek_one(v, node, offset, SEEK_HOLE)) < 0 || (uint64_t)hole >= node->size)
+			return hole;
+		block = (uint64_t)hole / BLOCK;
+		if ((rc = tag_find(v, node, block, end, true, &found)) != 0)
+			return rc;
+		if (found == block)
+			return hole;
+		if (found >= end)
+			return (int64_t)node->size;
+		offset = found * BLOCK;
+	}
 }

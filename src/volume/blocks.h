@@ -39,4 +39,13 @@ uint8_t *blocks_scratch(void);
 /* Two blocks more, for the edges of a write. */
 uint8_t *blocks_scratch_edges(void);
 
+/*
+ * blocks_seek_data(volume, node, offset), blocks_seek_hole(volume, node, offset):
+ * SEEK_DATA and SEEK_HOLE from ${offset}, before the end of file: the offset
+ * found, -ENXIO or another error.  A hole is one member's and the tags'; what
+ * has a tag other than that of zeros is data.  Node lock, shared.
+ */
+int64_t blocks_seek_data(struct volume *volume, struct node *node, uint64_t offset);
+int64_t blocks_seek_hole(struct volume *volume, struct node *node, uint64_t offset);
+
 #endif

@@ -102,7 +102,7 @@ change_drop_capability(struct volume *v, struct node *node)
 }
 
 int
-change_kill_priv(struct volume *v, struct node *node)
+change_kill_priv(struct volume *v, struct node *node, bool outsider)
 {
 	mode_t kill = 0;
 	struct member *proved;
@@ -112,7 +112,7 @@ change_kill_priv(struct volume *v, struct node *node)
 		return 0;
 	if (node->mode & S_ISUID)
 		kill |= S_ISUID;
-	if ((node->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+	if ((node->mode & S_ISGID) && ((node->mode & S_IXGRP) || outsider))
 		kill |= S_ISGID;
 	if (kill == 0 && !node->has_xattrs)
 		return 0;
@@ -123,6 +123,41 @@ change_kill_priv(struct volume *v, struct node *node)
 	if (node->has_xattrs && (rc = change_drop_capability(v, node)) != 0)
 		return rc;
 	return change_meta_after(v, node, proved);
+}
+
+static bool
+has_capability(struct volume *v, struct node *node)
+{
+	struct handles_place place;
+	struct member *m;
+	ssize_t n;
+
+	for_each_member(v, m) {
+		if (handles_at(v, m, node, &place) != 0)
+			continue;
+		n = m->r->ops->xattr_get(m->r, place.at, "security.capability", NULL, 0);
+		handles_at_done(v, &place);
+		if (n >= 0)
+			return true;
+	}
+	return false;
+}
+
+int
+change_data_before(struct volume *v, struct node *node)
+{
+	struct member *proved;
+	int rc;
+
+	if (!node->has_xattrs || node->no_capability)
+		return 0;
+	if (has_capability(v, node)) {
+		if ((rc = change_meta_before(v, node, &proved)) != 0 || (rc = change_drop_capability(v, node)) != 0 ||
+		    (rc = change_meta_after(v, node, proved)) != 0)
+			return rc;
+	}
+	node->no_capability = true;
+	return 0;
 }
 
 /* The digest of owner, mode and xattrs as ${m} has the latter. */

@@ -32,8 +32,20 @@ int change_mode(struct volume *volume, struct node *node, mode_t mode);
 /* change_drop_capability(volume, node): remove security.capability, if it is there, on all members. */
 int change_drop_capability(struct volume *volume, struct node *node);
 
-/* change_kill_priv(volume, node): somebody unprivileged changes the file: no set-id bits, no capabilities any more. */
-int change_kill_priv(struct volume *volume, struct node *node);
+/*
+ * change_kill_priv(volume, node, outsider):
+ * Somebody unprivileged changes the file: no set-id bits, no capabilities any
+ * more.  Set-group-id without group execution stays, but for an ${outsider}.
+ */
+int change_kill_priv(struct volume *volume, struct node *node, bool outsider);
+
+/*
+ * change_data_before(volume, node):
+ * The members' own kernels drop security.capability when data is written,
+ * whoever writes.  So it is dropped before, where the record can follow.
+ * The file is open on all members.
+ */
+int change_data_before(struct volume *volume, struct node *node);
 
 /*
  * change_meta_before(volume, node), change_meta_after(volume, node):

@@ -13,9 +13,23 @@
 #include "volume/records.h"
 #include "volume/store.h"
 
-struct entry { char *name; uint64_t cookie; mode_t type; ino_t ino; };
+/* Beyond, ids are asked for as the names are read, and nobody waits for all of them. */
+#define PROVE_MAX 65536
 
-struct names { struct entry *entries; size_t count, room; };
+struct entry {
+	size_t name;			/* in the pool */
+	uint64_t cookie;
+	uint64_t id;			/* 0: not asked for, or its record is damaged */
+	mode_t type;
+	ino_t ino;
+};
+
+struct names {
+	struct entry *entries;
+	size_t count, room;
+	char *pool;			/* the names, each with its NUL */
+	size_t pool_len, pool_room;
+};
 
 struct dir {
 	struct node *node;
@@ -27,12 +41,15 @@ struct dir {
 static void
 names_free(struct names *names)
 {
-	size_t i;
-
-	for (i = 0; i < names->count; i++)
-		free(names->entries[i].name);
 	free(names->entries);
+	free(names->pool);
 	memset(names, 0, sizeof(*names));
+}
+
+static const char *
+name_of(const struct names *names, const struct entry *e)
+{
+	return names->pool + e->name;
 }
 
 /* Cookies of "." and "..", and the first that a name may have. */
@@ -54,6 +71,24 @@ name_cookie(const char *name)
 	return hash < COOKIE_NAMES ? COOKIE_NAMES : hash;
 }
 
+/* Room for one more of ${size} bytes behind the first ${used}; ${room} counts as ${used} does. */
+static int
+grow(void **array, size_t *room, size_t used, size_t more, size_t size)
+{
+	size_t wanted = *room == 0 ? 64 : *room;
+	void *grown;
+
+	while (wanted < used + more)
+		wanted *= 2;
+	if (wanted == *room)
+		return 0;
+	if ((grown = reallocarray(*array, wanted, size)) == NULL)
+		return -ENOMEM;
+	*array = grown;
+	*room = wanted;
+	return 0;
+}
+
 struct collect { struct names *names; bool top; };
 
 static int
@@ -61,34 +96,30 @@ collect_call(void *arg, const char *name, unsigned char d_type, ino_t ino)
 {
 	struct collect *c = arg;
 	struct names *names = c->names;
-	struct entry *grown;
-	size_t room;
+	size_t len = strlen(name) + 1;
 
 	if (c->top && strcmp(name, REPLICA_META) == 0)
 		return 0;
-	if (names->count == names->room) {
-		room = names->room == 0 ? 16 : 2 * names->room;
-		if ((grown = realloc(names->entries, room * sizeof(*grown))) == NULL)
-			return -ENOMEM;
-		names->entries = grown;
-		names->room = room;
-	}
-	grown = &names->entries[names->count];
-	if ((grown->name = strdup(name)) == NULL)
+	if (grow((void **)&names->entries, &names->room, names->count, 1, sizeof(*names->entries)) != 0 ||
+	    grow((void **)&names->pool, &names->pool_room, names->pool_len, len, 1) != 0)
 		return -ENOMEM;
-	grown->cookie = name_cookie(name);
-	grown->type = DTTOIF(d_type);
-	grown->ino = ino;
-	names->count++;
+	names->entries[names->count++] = (struct entry){ .name = names->pool_len, .cookie = name_cookie(name),
+	    .type = DTTOIF(d_type), .ino = ino };
+	memcpy(names->pool + names->pool_len, name, len);
+	names->pool_len += len;
 	return 0;
 }
 
 static int
-entry_order(const void *left, const void *right)
+order(const struct names *a, const struct entry *e, const struct names *b, const struct entry *f)
 {
-	const struct entry *a = left, *b = right;
+	return e->cookie != f->cookie ? (e->cookie < f->cookie ? -1 : 1) : strcmp(name_of(a, e), name_of(b, f));
+}
 
-	return a->cookie != b->cookie ? (a->cookie < b->cookie ? -1 : 1) : strcmp(a->name, b->name);
+static int
+entry_order(const void *left, const void *right, void *arg)
+{
+	return order(arg, left, arg, right);
 }
 
 /* One member's names, sorted. Tree lock. */
@@ -110,51 +141,73 @@ names_read(struct volume *v, struct member *m, struct node *dir, struct names *n
 	if (rc != 0)
 		names_free(names);
 	else if (names->count > 1)
-		qsort(names->entries, names->count, sizeof(*names->entries), entry_order);
+		qsort_r(names->entries, names->count, sizeof(*names->entries), entry_order, names);
 	return rc;
 }
 
-static bool
-types_differ(const struct entry *a, const struct entry *b)
+/* The ids of the names, and the digest that all of them add up to.  A name that cannot be asked for has no id. */
+static void
+names_identify(struct volume *v, struct member *m, struct node *dir, struct names *names, uint8_t *sum)
 {
-	return a->type != 0 && b->type != 0 && a->type != b->type;
+	uint8_t one[DIGEST_SIZE];
+	struct entry *e;
+	size_t i;
+
+	memset(sum, 0, DIGEST_SIZE);
+	for (i = 0; i < names->count; i++) {
+		e = &names->entries[i];
+		if (load_entry(v, dir, name_of(names, e), m, e->ino, &e->type, &e->id, one) == 0)
+			digest_xor(sum, one);
+	}
 }
 
-/* Have each name settled that the two lists do not share; returns how many there were. */
+static bool
+entries_differ(const struct entry *a, const struct entry *b)
+{
+	return (a->type != 0 && b->type != 0 && a->type != b->type) ||
+	    (a->id != 0 && b->id != 0 && a->id != b->id && ((a->id | b->id) & NODE_ID_BORROWED) == 0);
+}
+
+/* Have each name settled about which the two lists differ; returns how many there were. */
 static size_t
 names_compare(struct volume *v, struct node *dir, const struct names *a, const struct names *b)
 {
 	size_t i = 0, j = 0, count = 0;
-	int order;
+	int which;
 
 	while (i < a->count || j < b->count) {
-		order = i == a->count ? 1 : j == b->count ? -1 : entry_order(&a->entries[i], &b->entries[j]);
-		if (order != 0 || types_differ(&a->entries[i], &b->entries[j])) {
-			load_mend(v, dir, order <= 0 ? a->entries[i].name : b->entries[j].name);
+		which = i == a->count ? 1 : j == b->count ? -1 : order(a, &a->entries[i], b, &b->entries[j]);
+		if (which != 0 || entries_differ(&a->entries[i], &b->entries[j])) {
+			load_mend(v, dir, which <= 0 ? name_of(a, &a->entries[i]) : name_of(b, &b->entries[j]));
 			count++;
 		}
-		i += order <= 0;
-		j += order >= 0;
+		i += which <= 0;
+		j += which >= 0;
 	}
 	return count;
 }
 
 /* The names of all members in sync, made to agree; those of the lowest one are kept. */
 static int
-snapshot_once(struct volume *v, struct dir *dir, size_t *differences)
+snapshot_compared(struct volume *v, struct dir *dir, size_t *differences)
 {
-	struct names other = { .count = 0 };
+	struct names other = { .count = 0 }, *names;
+	uint8_t sum[DIGEST_SIZE];
 	struct member *m;
 	int rc;
 
 	*differences = 0;
 	dir->m = NULL;
+	names_free(&dir->names);
 	for_each_member(v, m) {
-		rc = names_read(v, m, dir->node, dir->m == NULL ? &dir->names : &other);
+		names = dir->m == NULL ? &dir->names : &other;
+		rc = names_read(v, m, dir->node, names);
 		if ((rc = members_settle(v, m, rc, "listing a directory")) < 0)
 			return rc;
 		if (rc != 0)
 			continue;
+		if (names->count <= PROVE_MAX)
+			names_identify(v, m, dir->node, names, sum);
 		if (dir->m == NULL) {
 			dir->m = m;
 			continue;
@@ -163,6 +216,21 @@ snapshot_once(struct volume *v, struct dir *dir, size_t *differences)
 		names_free(&other);
 	}
 	return dir->m == NULL ? -EIO : 0;
+}
+
+/* One member's names, if they add up to the directory's digest: then they are all, and stand for the right things. */
+static bool
+snapshot_proved(struct volume *v, struct dir *dir)
+{
+	uint8_t sum[DIGEST_SIZE];
+
+	if ((dir->m = members_first(v)) == NULL ||
+	    names_read(v, dir->m, dir->node, &dir->names) != 0)
+		return false;
+	if (dir->names.count > PROVE_MAX)
+		return false;
+	names_identify(v, dir->m, dir->node, &dir->names, sum);
+	return digest_equal(sum, dir->node->names);
 }
 
 /* Whoever lists a directory has its record looked at on all members: nothing else reads it but a first look-up. */
@@ -197,10 +265,9 @@ snapshot(struct volume *v, struct dir *dir)
 	dir->used = false;
 	pthread_rwlock_rdlock(&v->tree);
 	record_look(v, dir->node);
-	if (dir->node->nlink > 0 && (rc = snapshot_once(v, dir, &differences)) == 0 && differences > 0) {
-		names_free(&dir->names);
-		rc = snapshot_once(v, dir, &differences);
-	}
+	if (dir->node->nlink > 0 && !snapshot_proved(v, dir) &&
+	    (rc = snapshot_compared(v, dir, &differences)) == 0 && differences > 0)
+		rc = snapshot_compared(v, dir, &differences);
 	pthread_rwlock_unlock(&v->tree);
 	cookies_part(&dir->names);
 	return rc;
@@ -251,7 +318,7 @@ dir_close(struct volume *v, struct dir *dir)
 static mode_t
 type_of(struct volume *v, struct dir *dir, const struct entry *e)
 {
-	struct replica_at at = { .name = e->name };
+	struct replica_at at = { .name = name_of(&dir->names, e) };
 	struct stat st = { .st_mode = 0 };
 
 	if (e->type != 0 || handles_dir(v, dir->m, dir->node, &at.handle) != 0)
@@ -285,7 +352,7 @@ entry_behind(const struct names *names, uint64_t offset)
 }
 
 int
-dir_read(struct volume *v, struct dir *dir, uint64_t offset, struct dir_entry *entry)
+dir_read(struct volume *v, struct dir *dir, uint64_t offset, struct dir_entry *entry, bool want_id)
 {
 	const struct entry *e = NULL;
 	int rc;
@@ -303,9 +370,11 @@ dir_read(struct volume *v, struct dir *dir, uint64_t offset, struct dir_entry *e
 		entry->id = offset < COOKIE_DOT ? node_key(dir->node) : parent_id(v, dir->node);
 	} else {
 		entry->next = e->cookie;
-		entry->name = e->name;
+		entry->name = name_of(&dir->names, e);
 		entry->type = type_of(v, dir, e);
-		entry->id = load_entry_id(v, dir->node, e->name, entry->type, dir->m, e->ino);
+		entry->id = e->id;
+		if (e->id == 0 && want_id)
+			(void)load_entry(v, dir->node, entry->name, dir->m, e->ino, &entry->type, &entry->id, NULL);
 		/* Removed since, or its record is damaged: a look-up will tell. */
 		if (entry->id == 0)
 			entry->id = UINT32_MAX;

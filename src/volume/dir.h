@@ -7,7 +7,7 @@
 
 #include "volume/node.h"
 
-struct dir;		/* one opendir(2): the names as they were, proved over all replicas in sync */
+struct dir;		/* one opendir(2): the names as they were, proved by the directory's digest */
 
 struct dir_entry {
 	const char *name;	/* valid until dir_close */
@@ -25,12 +25,14 @@ int dir_open(struct volume *volume, struct node *node, struct dir **dir);
 bool dir_cacheable(struct node *node);
 void dir_close(struct volume *volume, struct dir *dir);
 /*
- * dir_read(volume, dir, offset, entry):
+ * dir_read(volume, dir, offset, entry, want_id):
  * The entry behind ${offset} (0: the first), "." and ".." included.  1, or 0 at
- * the end.  Offsets depend on the names alone, and so are good for any listing.  Offset 0 takes a new snapshot if one was read before (rewinddir).
- * Names made or removed since may or may not show; others show exactly once.
+ * the end.  Offsets depend on the names alone, and so are good for any listing.
+ * Offset 0 takes a new snapshot if one was read before (rewinddir).  Names made
+ * or removed since may or may not show; others show exactly once.  Who looks the
+ * name up anyway can do without the id, which may take a system call.
  */
-int dir_read(struct volume *volume, struct dir *dir, uint64_t offset, struct dir_entry *entry);
+int dir_read(struct volume *volume, struct dir *dir, uint64_t offset, struct dir_entry *entry, bool want_id);
 int dir_fsync(struct volume *volume, struct node *node);
 
 #endif

@@ -15,83 +15,6 @@
 #include "volume/store.h"
 #include "volume/write.h"
 
-/* One member will do for reading: the file's own, or the next that can. */
-static int
-open_for_reading(struct volume *v, struct node *node)
-{
-	struct member *m;
-
-	for (m = v->members; m < v->members + v->member_count; m++) {
-		if (node->file->handle[m->index] >= 0 && member_in_sync(m))
-			return 0;
-	}
-	if ((m = members_for_read(v, node_key(node))) == NULL)
-		return -EIO;
-	if (files_open_one(v, node, m, false) == 0)
-		return 0;
-	/* Whoever can't, is found out there. */
-	return files_open_all(v, node, false);
-}
-
-static int
-open_locked(struct volume *v, struct node *node, bool writable)
-{
-	int rc;
-
-	if (!S_ISREG(node->mode))
-		return -EINVAL;
-	/* Looked up, and then removed: the kernel looks up again. */
-	if (node->nlink == 0 && node->file == NULL && node->pins == NULL)
-		return -ESTALE;
-	if ((rc = files_attach(v, node)) != 0)
-		return rc;
-	rc = writable ? files_open_all(v, node, true) : open_for_reading(v, node);
-	if (rc == 0)
-		patrol_opened(v, node);
-	if (rc != 0) {
-		if (node->file->users == 0 && !node->dirty)
-			files_detach(v, node);
-		return rc;
-	}
-	node->file->users++;
-	node->file->writers += writable;
-	return 0;
-}
-
-static int
-truncate_opened(struct volume *v, struct node *node)
-{
-	int rc;
-
-	members_wait(v);
-	pthread_rwlock_wrlock(&node->lock);
-	missed_note(v, node);
-	if ((rc = members_mark(v, node_key(node), node_key(node))) == 0)
-		rc = write_size(v, node, 0);
-	pthread_rwlock_unlock(&node->lock);
-	return rc;
-}
-
-int
-file_open(struct volume *v, struct node *node, bool writable, bool truncate)
-{
-	int rc;
-
-	writable = writable || truncate;
-	if (writable && (rc = change_allowed(v)) != 0)
-		return rc;
-	pthread_rwlock_rdlock(&v->tree);
-	pthread_rwlock_wrlock(&node->lock);
-	rc = open_locked(v, node, writable);
-	pthread_rwlock_unlock(&node->lock);
-	pthread_rwlock_unlock(&v->tree);
-	if (rc != 0 || !truncate)
-		return rc;
-	if ((rc = truncate_opened(v, node)) != 0)
-		file_release(v, node, writable);
-	return rc;
-}
-
 /* Store the record by the open handles, if there are any on all members; else it is the flusher's business. */
 static int
 store_open(struct volume *v, struct node *node)
@@ -107,25 +30,22 @@ store_open(struct volume *v, struct node *node)
 	return store_now(v, node);
 }
 
-void
-file_release(struct volume *v, struct node *node, bool writable)
+/* Take the node's lock, exclusively, with the file ready to be changed. */
+static int
+lock_for_writing(struct volume *v, struct node *node)
 {
-	char path[NODES_PATH_MAX];
 	int rc;
 
-	pthread_rwlock_wrlock(&node->lock);
-	node->file->writers -= writable;
-	if (--node->file->users == 0) {
-		if (node->nlink == 0)
-			node->dirty = false;
-		else if ((rc = store_open(v, node)) != 0)
-			log_error("%s: cannot store its record at close: %s; it is tried again",
-			    nodes_path(v, node, path, sizeof(path)), strerror(-rc));
-		/* What is still to be stored keeps it until the flusher was there. */
-		if (!node->dirty)
-			files_detach(v, node);
+	for (;;) {
+		pthread_rwlock_wrlock(&node->lock);
+		/* First: while it is noted nobody joins, for whom it would have to be ready too. */
+		missed_note(v, node);
+		if (files_ready(v, node, FILES_WRITE))
+			return 0;
+		pthread_rwlock_unlock(&node->lock);
+		if ((rc = files_use(v, node, FILES_WRITE)) != 0)
+			return rc;
 	}
-	pthread_rwlock_unlock(&node->lock);
 }
 
 ssize_t
@@ -137,13 +57,11 @@ file_write(struct volume *v, struct node *node, const void *data, size_t len, ui
 	if ((rc = change_allowed(v)) != 0)
 		return rc;
 	members_wait(v);
-	pthread_rwlock_wrlock(&node->lock);
-	missed_note(v, node);
-	if (node->file == NULL)
-		n = -EBADF;
-	else if ((rc = members_mark(v, node_key(node), node_key(node))) != 0)
+	if ((rc = lock_for_writing(v, node)) != 0)
+		return rc;
+	if ((rc = members_mark(v, node_key(node), node_key(node))) != 0)
 		n = rc;
-	else if (kill_priv && (rc = change_kill_priv(v, node)) != 0)
+	else if (kill_priv && (rc = change_kill_priv(v, node, false)) != 0)
 		n = rc;
 	else
 		n = write_locked(v, node, data, len, offset);
@@ -156,11 +74,29 @@ file_write(struct volume *v, struct node *node, const void *data, size_t len, ui
 int
 file_flush(struct volume *v, struct node *node)
 {
-	int rc;
+	bool written, broken;
+	int rc = 0;
 
-	pthread_rwlock_wrlock(&node->lock);
-	rc = store_open(v, node);
+	/* Every close(2) comes here, of readers too. */
+	pthread_rwlock_rdlock(&v->tree);
+	pthread_rwlock_rdlock(&node->lock);
+	written = node->dirty || (node->file != NULL && node->file->edge_index != UINT64_MAX);
+	broken = !written && patrol_broken(v, node);
 	pthread_rwlock_unlock(&node->lock);
+
+	if (written || broken)
+		pthread_rwlock_wrlock(&node->lock);
+	if (written) {
+		rc = store_open(v, node);
+		/* Whoever opens it next is to prove what it merges with. */
+		if (node->file != NULL)
+			node->file->edge_index = UINT64_MAX;
+	} else if (broken && !node->dirty) {
+		patrol_mend(v, node);
+	}
+	if (written || broken)
+		pthread_rwlock_unlock(&node->lock);
+	pthread_rwlock_unlock(&v->tree);
 	return rc;
 }
 
@@ -208,7 +144,7 @@ sync_all(struct volume *v, struct node *node, bool tags)
 	return rc == 0 && members_in_sync(v) == 0 ? -EIO : rc;
 }
 
-/* Store the record; is there anything to be made durable? */
+/* Store the record; is there anything to be made durable?  Then the file is held until sync_end. */
 static int
 sync_begin(struct volume *v, struct node *node, bool *needed, bool *tags)
 {
@@ -217,18 +153,29 @@ sync_begin(struct volume *v, struct node *node, bool *needed, bool *tags)
 	*needed = *tags = false;
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_wrlock(&node->lock);
-	if (node->file == NULL)
-		rc = -EBADF;
-	else if ((node->dirty || node->unsynced) && (rc = files_open_all(v, node, false)) == 0 &&
+	if ((node->dirty || node->unsynced) && (rc = files_use_locked(v, node, FILES_READ_ALL)) == 0 &&
 	    (rc = store_now(v, node)) == 0) {
 		*needed = true;
 		*tags = node->file->tags_written;
+		node->file->holds++;
 		/* From here on a write is one for the next fsync. */
 		node->unsynced = node->file->tags_written = false;
 	}
 	pthread_rwlock_unlock(&node->lock);
 	pthread_rwlock_unlock(&v->tree);
 	return rc;
+}
+
+static void
+sync_end(struct node *node, bool failed, bool tags)
+{
+	pthread_rwlock_wrlock(&node->lock);
+	node->file->holds--;
+	if (failed) {
+		node->unsynced = true;
+		node->file->tags_written = node->file->tags_written || tags;
+	}
+	pthread_rwlock_unlock(&node->lock);
 }
 
 int
@@ -246,12 +193,7 @@ file_fsync(struct volume *v, struct node *node, bool data_only)
 	if (rc == 0 && !node->unsynced && !node->dirty)
 		missed_clean(node);
 	pthread_rwlock_unlock(&node->lock);
-	if (rc != 0) {
-		pthread_rwlock_wrlock(&node->lock);
-		node->unsynced = true;
-		node->file->tags_written = node->file->tags_written || tags;
-		pthread_rwlock_unlock(&node->lock);
-	}
+	sync_end(node, rc != 0, tags);
 	return rc;
 }
 
@@ -263,12 +205,10 @@ file_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, u
 	if ((rc = change_allowed(v)) != 0)
 		return rc;
 	members_wait(v);
-	pthread_rwlock_wrlock(&node->lock);
-	missed_note(v, node);
-	if (node->file == NULL)
-		rc = -EBADF;
-	else if ((rc = members_mark(v, node_key(node), node_key(node))) == 0 &&
-	    (!kill_priv || (rc = change_kill_priv(v, node)) == 0))
+	if ((rc = lock_for_writing(v, node)) != 0)
+		return rc;
+	if ((rc = members_mark(v, node_key(node), node_key(node))) == 0 &&
+	    (!kill_priv || (rc = change_kill_priv(v, node, false)) == 0))
 		rc = write_fallocate(v, node, mode, offset, len);
 	pthread_rwlock_unlock(&node->lock);
 	return rc;
@@ -277,26 +217,21 @@ file_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, u
 int64_t
 file_seek(struct volume *v, struct node *node, uint64_t offset, int whence)
 {
-	struct member *m;
-	int64_t rc = -EIO;
+	int64_t rc;
 
 	pthread_rwlock_rdlock(&node->lock);
-	if (offset >= node->size) {
+	while (!files_ready(v, node, FILES_READ)) {
+		pthread_rwlock_unlock(&node->lock);
+		if ((rc = files_use(v, node, FILES_READ)) != 0)
+			return rc;
+		pthread_rwlock_rdlock(&node->lock);
+	}
+	if (offset >= node->size)
 		rc = -ENXIO;
-		goto done;
-	}
-	for_each_member(v, m) {
-		if (node->file == NULL || node->file->handle[m->index] < 0)
-			continue;
-		rc = m->r->ops->seek(m->r, node->file->handle[m->index], offset, whence);
-		/* The end of file is ours to say. */
-		if (rc > (int64_t)node->size)
-			rc = (int64_t)node->size;
-		if (rc >= 0 || rc == -ENXIO)
-			break;
-	}
-
-done:
+	else if (whence == SEEK_DATA)
+		rc = blocks_seek_data(v, node, offset);
+	else
+		rc = blocks_seek_hole(v, node, offset);
 	pthread_rwlock_unlock(&node->lock);
 	return rc;
 }

@@ -1,8 +1,10 @@
 /*
  * volume/file -- the data of regular files.
  *
- * An open file has no state of its own: everything hangs on its node, which
- * counts how often it is open.  Offsets and sizes are in bytes.
+ * An open file has no state of its own: everything hangs on its node, and is
+ * there when it is needed (volume/files).  So nothing is told of open(2), and any
+ * of these may fail with -EIO where an open would have: no replica can prove
+ * the file, or open it.  Offsets and sizes are in bytes.
  */
 
 #ifndef VOLUME_FILE_H
@@ -12,10 +14,6 @@
 
 #define FILE_IO_MAX (1u << 20)		/* bytes of the largest read or write */
 
-/* file_open(volume, node, writable, truncate): -EIO if no replica can be opened. */
-int file_open(struct volume *volume, struct node *node, bool writable, bool truncate);
-/* file_release: the last user of one file_open, names_create or names_tmpfile went away. */
-void file_release(struct volume *volume, struct node *node, bool writable);
 /*
  * file_read(volume, node, offset, len, data):
  * Read up to ${len} <= FILE_IO_MAX proved bytes.  ${data} is set to memory that
@@ -31,7 +29,7 @@ ssize_t file_read(struct volume *volume, struct node *node, uint64_t offset, siz
  */
 ssize_t file_write(struct volume *volume, struct node *node, const void *data, size_t len, uint64_t offset,
     bool kill_priv, bool sync);
-/* file_flush: store the record (close(2) of a writer); reports errors of what was written. */
+/* file_flush: close(2): store the record, if it has changed; reports errors of what was written. */
 int file_flush(struct volume *volume, struct node *node);
 int file_fsync(struct volume *volume, struct node *node, bool data_only);
 /* file_fallocate: fallocate(2)'s modes. */

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "util/log.h"
 #include "volume/files.h"
@@ -10,9 +11,13 @@
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
+#include "volume/patrol.h"
 #include "volume/records.h"
+#include "volume/store.h"
 
 #define TRIM_TO 16		/* pages that a file keeps when there are too many in all */
+#define FILES_MIN 64		/* files kept however few may be open */
+#define EVICT_TRIES 4		/* files looked at for one that can go */
 
 static int
 file_alloc(struct volume *v, const struct record *record, struct file **out)
@@ -26,6 +31,7 @@ file_alloc(struct volume *v, const struct record *record, struct file **out)
 	for (i = 0; i < VOLUME_REPLICAS_MAX; i++)
 		file->handle[i] = file->tags_handle[i] = REPLICA_NONE;
 	file->edge_index = UINT64_MAX;
+	atomic_init(&file->next_block, UINT64_MAX);
 	if (tags_new(&v->digest, record, &file->tags) != 0) {
 		files_unload(v, file);
 		return -ENOMEM;
@@ -74,18 +80,177 @@ files_unload(struct volume *v, struct file *file)
 	free(file);
 }
 
+/* Into the list of those that may go; true: there are too many now. */
+static bool
+list_join(struct volume *v, struct node *node)
+{
+	bool many;
+
+	nodes_hold(v, node);
+	pthread_mutex_lock(&v->dirty_lock);
+	list_append(&v->files, &node->files_link);
+	many = ++v->files_count > v->files_max;
+	pthread_mutex_unlock(&v->dirty_lock);
+	return many;
+}
+
+/* Out of it; the caller has a reference of its own. */
+static void
+list_leave(struct volume *v, struct node *node)
+{
+	bool linked;
+
+	pthread_mutex_lock(&v->dirty_lock);
+	if ((linked = list_linked(&node->files_link))) {
+		list_remove(&node->files_link);
+		v->files_count--;
+	}
+	pthread_mutex_unlock(&v->dirty_lock);
+	if (linked)
+		nodes_put(v, node);
+}
+
+/* The file that came first, with the list's reference. */
+static struct node *
+list_pop(struct volume *v)
+{
+	struct node *node = NULL;
+
+	pthread_mutex_lock(&v->dirty_lock);
+	if (list_linked(&v->files)) {
+		node = list_entry(v->files.next, struct node, files_link);
+		list_remove(&node->files_link);
+		v->files_count--;
+	}
+	pthread_mutex_unlock(&v->dirty_lock);
+	return node;
+}
+
+/* Let the file go, or put it back; ${node} comes from list_pop, and its lock is held exclusively. */
+static bool
+let_go(struct volume *v, struct node *node, bool store)
+{
+	struct file *file = node->file;
+
+	if (file != NULL && node->nlink > 0 && (file->holds > 0 || (store ? store_now(v, node) != 0 : node->dirty))) {
+		list_join(v, node);
+		return false;
+	}
+	if (file != NULL && node->nlink > 0) {
+		files_unload(v, file);
+		node->file = NULL;
+	}
+	return true;
+}
+
+/* Too many: let one go that nobody is at.  Tree lock; the caller may hold the lock of another node. */
+static void
+evict(struct volume *v)
+{
+	struct node *node;
+	unsigned i;
+	bool gone = false;
+
+	for (i = 0; i < EVICT_TRIES && !gone && (node = list_pop(v)) != NULL; i++) {
+		if (pthread_rwlock_trywrlock(&node->lock) == 0) {
+			gone = let_go(v, node, true);
+			pthread_rwlock_unlock(&node->lock);
+		} else {
+			list_join(v, node);
+		}
+		nodes_put(v, node);
+	}
+}
+
+void
+files_trim(struct volume *v)
+{
+	struct node *node;
+	unsigned count;
+
+	pthread_mutex_lock(&v->dirty_lock);
+	count = v->files_count;
+	pthread_mutex_unlock(&v->dirty_lock);
+	while (count-- > 0 && (node = list_pop(v)) != NULL) {
+		pthread_rwlock_wrlock(&node->lock);
+		if (node->file != NULL && atomic_exchange(&node->file->used, false)) {
+			patrol_again(v, node);
+			list_join(v, node);
+		} else {
+			(void)let_go(v, node, false);
+		}
+		pthread_rwlock_unlock(&node->lock);
+		nodes_put(v, node);
+	}
+}
+
+void
+files_limit(struct volume *v)
+{
+	struct rlimit limit;
+	rlim_t max = VOLUME_FILES_MAX;
+
+	/* Half for files, of which each may have two handles on a member. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / (4 * v->member_count) < max)
+		max = limit.rlim_cur / (4 * v->member_count);
+	v->files_max = max < FILES_MIN ? FILES_MIN : (unsigned)max;
+}
+
 int
 files_attach(struct volume *v, struct node *node)
 {
-	return node->file != NULL ? 0 : files_load(v, node, &node->file);
+	int rc;
+
+	if (node->file != NULL) {
+		atomic_store_explicit(&node->file->used, true, memory_order_relaxed);
+		return 0;
+	}
+	if ((rc = files_load(v, node, &node->file)) != 0)
+		return rc;
+	atomic_store(&node->file->used, true);
+	if (node->nlink > 0 && list_join(v, node))
+		evict(v);
+	return 0;
+}
+
+void
+files_attach_new(struct volume *v, struct node *node, struct file *file)
+{
+	node->file = file;
+	atomic_store(&file->used, true);
+	if (node->nlink > 0 && list_join(v, node))
+		evict(v);
 }
 
 void
 files_detach(struct volume *v, struct node *node)
 {
+	list_leave(v, node);
 	files_unload(v, node->file);
 	node->file = NULL;
-	if (node->nlink == 0 && node->paged && node->pins == NULL)
+}
+
+void
+files_nameless(struct volume *v, struct node *node)
+{
+	list_leave(v, node);
+}
+
+void
+files_bury(struct volume *v, struct node *node)
+{
+	unsigned i;
+
+	if (node->file != NULL)
+		files_unload(v, node->file);
+	node->file = NULL;
+	for (i = 0; node->pins != NULL && i < v->member_count; i++) {
+		if (node->pins[i] != REPLICA_NONE)
+			v->members[i].r->ops->dir_close(v->members[i].r, node->pins[i]);
+	}
+	free(node->pins);
+	node->pins = NULL;
+	if (S_ISREG(node->mode) && node->nlink == 0 && node->paged && !v->no_writes)
 		pages_remove(v, node_key(node));
 }
 
@@ -96,13 +261,17 @@ length_mend(struct volume *v, struct node *node, struct member *m, replica_handl
 	const struct replica_times seal = { .atime.tv_nsec = UTIME_OMIT, .mtime = node->mtime };
 	const struct replica_at at = { .handle = handle };
 	replica_handle own = REPLICA_NONE;
+	struct replica_privs privs;
 	char path[NODES_PATH_MAX];
 	int rc = 0;
 
+	replica_privs_get(m->r, at, &privs);
 	if (!writable)
 		rc = m->r->ops->open(m->r, at, true, &own, NULL);
 	if (rc == 0)
 		rc = m->r->ops->truncate(m->r, writable ? handle : own, node->size);
+	if (rc == 0)
+		rc = replica_privs_put(m->r, at, &privs);
 	if (rc == 0 && !node->dirty)
 		rc = m->r->ops->store(m->r, at, &seal, NULL, 0);
 	if (own >= 0)
@@ -114,6 +283,24 @@ length_mend(struct volume *v, struct node *node, struct member *m, replica_handl
 		    path, m->r->path, (long long)found, node->size);
 	}
 	return rc;
+}
+
+void
+files_mend_lengths(struct volume *v, struct node *node)
+{
+	replica_handle handle;
+	struct member *m;
+	struct stat st;
+	int rc;
+
+	for_each_member(v, m) {
+		if ((handle = node->file->handle[m->index]) < 0)
+			continue;
+		rc = m->r->ops->stat(m->r, (struct replica_at){ .handle = handle }, &st);
+		if (rc == 0 && (uint64_t)st.st_size != node->size)
+			rc = length_mend(v, node, m, handle, node->file->writable[m->index], st.st_size);
+		members_settle(v, m, rc, "mending a length");
+	}
 }
 
 static int
@@ -175,6 +362,89 @@ files_open_all(struct volume *v, struct node *node, bool writable)
 			return rc;
 	}
 	return members_in_sync(v) > 0 ? 0 : -EIO;
+}
+
+bool
+files_writable(const struct file *file)
+{
+	unsigned i;
+
+	for (i = 0; i < VOLUME_REPLICAS_MAX; i++) {
+		if (file->handle[i] >= 0 && file->writable[i])
+			return true;
+	}
+	return false;
+}
+
+bool
+files_ready(struct volume *v, struct node *node, enum files_access access)
+{
+	struct file *file = node->file;
+	struct member *m;
+	bool any = false;
+
+	if (file == NULL)
+		return false;
+	for_each_member(v, m) {
+		if (file->handle[m->index] < 0 || (access == FILES_WRITE && !file->writable[m->index])) {
+			if (access != FILES_READ)
+				return false;
+		} else {
+			any = true;
+		}
+	}
+	if (any && !atomic_load_explicit(&file->used, memory_order_relaxed))
+		atomic_store_explicit(&file->used, true, memory_order_relaxed);
+	return any;
+}
+
+/* One member will do for reading: the file's own, or the next that can. */
+static int
+open_for_reading(struct volume *v, struct node *node)
+{
+	struct member *m;
+
+	if (files_ready(v, node, FILES_READ))
+		return 0;
+	if ((m = members_for_read(v, node_key(node))) == NULL)
+		return -EIO;
+	if (files_open_one(v, node, m, false) == 0)
+		return 0;
+	/* Whoever can't, is found out there. */
+	return files_open_all(v, node, false);
+}
+
+int
+files_use_locked(struct volume *v, struct node *node, enum files_access access)
+{
+	bool fresh = node->file == NULL;
+	int rc;
+
+	if (!S_ISREG(node->mode))
+		return -EINVAL;
+	if (node->nlink == 0 && node->file == NULL && node->pins == NULL)
+		return -ESTALE;
+	if ((rc = files_attach(v, node)) != 0)
+		return rc;
+	rc = access == FILES_READ ? open_for_reading(v, node) : files_open_all(v, node, access == FILES_WRITE);
+	if (rc == 0 && fresh)
+		patrol_queue(v, node);
+	if (rc != 0 && fresh && !node->dirty)
+		files_detach(v, node);
+	return rc;
+}
+
+int
+files_use(struct volume *v, struct node *node, enum files_access access)
+{
+	int rc;
+
+	pthread_rwlock_rdlock(&v->tree);
+	pthread_rwlock_wrlock(&node->lock);
+	rc = files_use_locked(v, node, access);
+	pthread_rwlock_unlock(&node->lock);
+	pthread_rwlock_unlock(&v->tree);
+	return rc;
 }
 
 void

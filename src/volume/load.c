@@ -1,8 +1,10 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "meta/gather.h"
+#include "meta/stamp.h"
 #include "volume/handles.h"
 #include "volume/load.h"
 #include "volume/members.h"
@@ -198,6 +200,38 @@ nowhere_else(struct volume *v, struct node *dir, const char *name, const struct 
 	return true;
 }
 
+/*
+ * A name that is looked up in vain is often made next, or renamed to: then
+ * nobody is asked a second time.  Tree lock, so that no name comes meanwhile.
+ */
+static bool
+absent_known(struct volume *v, const struct node *dir, const char *name)
+{
+	bool known;
+
+	pthread_mutex_lock(&v->absent_lock);
+	known = v->absent_dir == node_key(dir) && strcmp(v->absent_name, name) == 0;
+	pthread_mutex_unlock(&v->absent_lock);
+	return known;
+}
+
+static void
+absent_note(struct volume *v, const struct node *dir, const char *name)
+{
+	pthread_mutex_lock(&v->absent_lock);
+	v->absent_dir = node_key(dir);
+	(void)snprintf(v->absent_name, sizeof(v->absent_name), "%s", name);
+	pthread_mutex_unlock(&v->absent_lock);
+}
+
+void
+load_absent_forget(struct volume *v)
+{
+	pthread_mutex_lock(&v->absent_lock);
+	v->absent_dir = 0;
+	pthread_mutex_unlock(&v->absent_lock);
+}
+
 int
 load_name(struct volume *v, struct node *dir, const char *name, struct node **out)
 {
@@ -210,9 +244,13 @@ load_name(struct volume *v, struct node *dir, const char *name, struct node **ou
 		*out = node;
 		return 0;
 	}
+	if (absent_known(v, dir, name))
+		return -ENOENT;
 	rc = load_proved(v, dir, name, &asked, &node);
 	if (rc == -EAGAIN || (rc == -ENOENT && !nowhere_else(v, dir, name, asked)))
 		rc = load_settled(v, dir, name, &node, &dirty);
+	if (rc == -ENOENT)
+		absent_note(v, dir, name);
 	if (rc != 0)
 		return rc;
 	if ((rc = nodes_link(v, node, dir, name)) != 0) {
@@ -250,8 +288,10 @@ int
 load_mend(struct volume *v, struct node *dir, const char *name)
 {
 	struct settled settled;
-	int rc = settle_name(v, dir, name, &settled);
+	int rc;
 
+	load_absent_forget(v);
+	rc = settle_name(v, dir, name, &settled);
 	settle_free(&settled);
 	return rc;
 }
@@ -280,28 +320,55 @@ load_mend_node(struct volume *v, struct node *node)
 	return rc;
 }
 
-uint64_t
-load_entry_id(struct volume *v, struct node *dir, const char *name, mode_t type, struct member *m, ino_t ino)
+/* What a known node says of one of its names; false: the name is not known. */
+static bool
+entry_known(struct volume *v, struct node *dir, const char *name, mode_t *type, uint64_t *id, uint8_t *digest)
+{
+	struct node *node;
+
+	if ((node = nodes_find(v, dir, name)) == NULL)
+		return false;
+	*id = node_key(node);
+	*type = node->mode & S_IFMT;
+	if (digest != NULL)
+		record_name(&v->digest, name, node->mode, node_has_record(node) ? *id : 0, node->target, node->rdev, digest);
+	nodes_put(v, node);
+	return true;
+}
+
+int
+load_entry(struct volume *v, struct node *dir, const char *name, struct member *m, ino_t ino,
+    mode_t *type, uint64_t *id, uint8_t *digest)
 {
 	uint8_t data[RECORD_SIZE_MAX];
 	struct replica_at at = { .name = name };
-	struct record record;
-	struct node *node;
-	uint64_t id = 0;
+	struct record record = { .id = 0 };
+	struct stat st = { .st_mode = *type };
 	ssize_t len;
+	int rc;
 
-	if ((node = nodes_find(v, dir, name)) != NULL) {
-		id = node_key(node);
-		nodes_put(v, node);
-		return id;
-	}
-	if (type != S_IFREG && type != S_IFDIR)
-		return load_borrowed_id(m, ino);
-	if (handles_dir(v, m, dir, &at.handle) != 0)
+	if (entry_known(v, dir, name, type, id, digest))
 		return 0;
-	len = m->r->ops->xattr_get(m->r, at, RECORD_XATTR, data, sizeof(data));
-	if (len > 0 && record_decode(&v->digest, data, (size_t)len, &record) == 0)
-		id = record.id;
+	*id = 0;
+	if ((rc = handles_dir(v, m, dir, &at.handle)) != 0)
+		return rc;
+	if ((*type == 0 || (digest != NULL && (S_ISCHR(*type) || S_ISBLK(*type)))) &&
+	    (rc = m->r->ops->stat(m->r, at, &st)) != 0)
+		goto done;
+	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) {
+		len = m->r->ops->xattr_get(m->r, at, RECORD_XATTR, data, sizeof(data));
+		rc = len < 0 ? (int)len : record_decode(&v->digest, data, (size_t)len, &record);
+		if (rc == 0 && (record.kind == RECORD_DIRECTORY) != S_ISDIR(st.st_mode))
+			rc = -EBADMSG;
+	}
+	if (rc == 0 && digest != NULL)
+		rc = stamp_name(m->r, at.handle, name, &st, record.id, &v->digest, digest);
+	if (rc == 0) {
+		*type = st.st_mode & S_IFMT;
+		*id = record.id != 0 ? record.id : load_borrowed_id(m, ino);
+	}
+
+done:
 	handles_done(v, dir);
-	return id;
+	return rc;
 }

@@ -32,9 +32,18 @@ int load_mend(struct volume *volume, struct node *dir, const char *name);
 /* load_mend_node(volume, node): the same by a name of ${node}; -ESTALE if it has none. */
 int load_mend_node(struct volume *volume, struct node *node);
 
-/* load_entry_id(volume, dir, name, type, member, ino): the id that a listing shows for an entry. 0: unknown. */
-uint64_t load_entry_id(struct volume *volume, struct node *dir, const char *name, mode_t type,
-    struct member *m, ino_t ino);
+/*
+ * load_entry(volume, dir, name, member, ino, type, id, digest):
+ * What a listing has to say of a name: its id (0 on error), its ${type}, which may
+ * come in as 0, and, unless ${digest} is NULL, its part of the directory's names
+ * digest.  From the node if there is one, else from what ${member}, the first
+ * one in sync, has under the name, with inode number ${ino}.  Tree lock.
+ */
+int load_entry(struct volume *volume, struct node *dir, const char *name, struct member *m, ino_t ino,
+    mode_t *type, uint64_t *id, uint8_t *digest);
+
+/* load_absent_forget(volume): names are about to be made.  Tree lock, exclusively. */
+void load_absent_forget(struct volume *volume);
 
 /* load_borrowed_id(member, ino): the id of what carries no record. */
 uint64_t load_borrowed_id(const struct member *m, ino_t ino);

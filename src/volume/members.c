@@ -33,6 +33,20 @@ member_nth(struct volume *v, unsigned nth)
 	return NULL;
 }
 
+struct member *
+members_first(struct volume *v)
+{
+	return member_nth(v, 0);
+}
+
+struct member *
+members_in_turn(struct volume *v, unsigned turn)
+{
+	unsigned count = members_in_sync(v);
+
+	return count == 0 ? NULL : member_nth(v, turn % count);
+}
+
 /* What one more read would cost there: time of a read times those under way. */
 static uint64_t
 load_of(struct member *m)

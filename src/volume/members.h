@@ -9,6 +9,10 @@
 
 /* members_in_sync(volume): how many. */
 unsigned members_in_sync(const struct volume *volume);
+/* members_first(volume): the lowest-numbered one in sync, or NULL: inode numbers that are shown are its. */
+struct member *members_first(struct volume *volume);
+/* members_in_turn(volume, turn): the ${turn}th in sync, counted around, or NULL. */
+struct member *members_in_turn(struct volume *volume, unsigned turn);
 /* members_for_read(volume, id): the member that should be asked first for this file, or NULL if none is left. */
 struct member *members_for_read(struct volume *volume, uint64_t id);
 

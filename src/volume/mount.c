@@ -69,9 +69,11 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	list_init(&v->all);
 	list_init(&v->missed);
 	atomic_store(&v->epoch, 1);
+	pthread_mutex_init(&v->absent_lock, NULL);
 	list_init(&v->dirs);
 	list_init(&v->dirty);
 	list_init(&v->patrol);
+	list_init(&v->files);
 	*out = v;
 	if ((rc = hashmap_init(&v->by_id)) != 0 || (rc = hashmap_init(&v->by_name)) != 0)
 		return rc;

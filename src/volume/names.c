@@ -14,7 +14,7 @@
 #include "volume/names.h"
 #include "volume/namesop.h"
 #include "volume/nodes.h"
-#include "volume/pages.h"
+#include "volume/patrol.h"
 #include "volume/show.h"
 #include "volume/store.h"
 
@@ -78,18 +78,15 @@ node_unlinked(struct volume *v, struct node *node)
 		node->nlink--;
 	gone = node->nlink == 0;
 	change_times(node, false);
-	if (gone && node->file != NULL && node->file->users == 0) {
-		/* Nobody has it open, it only waited to be stored: its space is to be free now. */
-		node->dirty = false;
-		files_detach(v, node);
-	}
-	if (!gone)
-		store_later(v, node);
-	else if (node->file == NULL && node->paged && node->pins == NULL)
-		pages_remove(v, node_key(node));
-	pthread_rwlock_unlock(&node->lock);
 	if (gone)
+		files_nameless(v, node);
+	else
+		store_later(v, node);
+	pthread_rwlock_unlock(&node->lock);
+	if (gone) {
+		patrol_leave(v, node);
 		nodes_unhash(v, node);
+	}
 }
 
 /* Is this the only name by which the node is known? It may have others that nobody looked up. */
@@ -105,22 +102,19 @@ last_known_name(struct volume *v, const struct node *node)
 }
 
 /*
- * The last name that leads to a node is about to go.  If the file is open it
- * has to be open on all members; if it has further names, its record is
- * still to be stored; if its name is ${replaced}, somebody may be just opening
- * what it stood for, and rename(2) leaves no gap.
+ * The last name that leads to a node is about to go.  Somebody may have the
+ * file open, or be just opening what the name stood for; if it has further
+ * names, its record is still to be stored.
  */
 static int
-keep_reachable(struct volume *v, struct node *node, struct node *dir, const char *name, bool replaced)
+keep_reachable(struct volume *v, struct node *node, struct node *dir, const char *name)
 {
 	int rc = 0;
 
 	if (S_ISDIR(node->mode) || !last_known_name(v, node))
 		return 0;
 	pthread_rwlock_wrlock(&node->lock);
-	if (node->file != NULL)
-		rc = files_open_all(v, node, node->file->writers > 0);
-	if (rc == 0 && (node->nlink > 1 || (replaced && S_ISREG(node->mode))))
+	if (node->nlink > 1 || (S_ISREG(node->mode) && !files_ready(v, node, FILES_READ_ALL)))
 		rc = handles_pin(v, node, dir, name);
 	pthread_rwlock_unlock(&node->lock);
 	return rc;
@@ -217,13 +211,11 @@ static int
 made_id(struct volume *v, struct node *dir, const char *name, uint64_t *id)
 {
 	struct replica_at at = { .name = name };
-	struct member *m = NULL;
+	struct member *m = members_first(v);
 	struct stat st;
 	int rc;
 
-	for_each_member(v, m)
-		break;
-	if (m == v->members + v->member_count)
+	if (m == NULL)
 		return -EIO;
 	if ((rc = handles_dir(v, m, dir, &at.handle)) != 0)
 		return rc;
@@ -263,6 +255,8 @@ made_node(struct volume *v, struct node *dir, const char *name, struct replica_n
 		nodes_put(v, node);
 		return rc;
 	}
+	if (*file != NULL)
+		files_attach_new(v, node, *file);
 	if (S_ISDIR(node->mode) && dir->nlink < 2)
 		node->nlink = 1;
 	*file = NULL;
@@ -302,8 +296,6 @@ make(struct volume *v, struct node *dir, const char *name, struct replica_new *n
 	if (rc == 0) {
 		dir_changed(v, dir, *out, name, S_ISDIR(new->mode) ? 1 : 0);
 		pthread_rwlock_wrlock(&(*out)->lock);
-		if (open)
-			(*out)->file->users = (*out)->file->writers = 1;
 		show_attributes(v, *out, st);
 		pthread_rwlock_unlock(&(*out)->lock);
 	}
@@ -374,7 +366,7 @@ names_tmpfile(struct volume *v, struct node *dir, mode_t mode,
 	if (rc == 0) {
 		pthread_rwlock_wrlock(&(*node)->lock);
 		(*node)->nlink = 0;
-		(*node)->file->users = (*node)->file->writers = 1;
+		files_nameless(v, *node);
 		show_attributes(v, *node, st);
 		pthread_rwlock_unlock(&(*node)->lock);
 	}
@@ -434,7 +426,7 @@ remove_name(struct volume *v, struct node *dir, const char *name, bool is_dir)
 		rc = is_dir ? -ENOTDIR : -EISDIR;
 	else
 		rc = members_mark(v, node_key(dir), node_has_record(node) && !is_dir && node->nlink > 1 ? node_key(node) : node_key(dir));
-	if (rc == 0 && (rc = keep_reachable(v, node, dir, name, false)) == 0 && (rc = namesop_unlink(v, &op)) == 0) {
+	if (rc == 0 && (rc = keep_reachable(v, node, dir, name)) == 0 && (rc = namesop_unlink(v, &op)) == 0) {
 		dir_changed(v, dir, node, name, is_dir ? -1 : 0);
 		nodes_unlink(v, node, dir, name);
 		node_unlinked(v, node);
@@ -527,7 +519,7 @@ rename_locked(struct volume *v, struct namesop *op)
 	if ((rc = rename_mark(v, op, from, to)) != 0)
 		goto done;
 	if (to != NULL && !(op->flags & RENAME_EXCHANGE) &&
-	    (rc = keep_reachable(v, to, op->new_dir, op->new_name, true)) != 0)
+	    (rc = keep_reachable(v, to, op->new_dir, op->new_name)) != 0)
 		goto done;
 	if ((rc = namesop_rename(v, op)) == 0)
 		rc = rename_nodes(v, op, from, to);

@@ -87,8 +87,10 @@ each_once(struct volume *v, struct namesop *op, call *c, call *undo, const char 
 static int
 each(struct volume *v, struct namesop *op, call *c, call *undo, const char *doing)
 {
-	int rc = each_once(v, op, c, undo, doing);
+	int rc;
 
+	load_absent_forget(v);
+	rc = each_once(v, op, c, undo, doing);
 	if (rc == -ENOENT || rc == -ENOTDIR) {
 		mend_names(v, op);
 		rc = each_once(v, op, c, undo, doing);

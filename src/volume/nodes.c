@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "volume/files.h"
 #include "volume/missed.h"
 #include "volume/nodes.h"
-#include "volume/pages.h"
 
 uint64_t
 node_id(const struct node *node)
@@ -36,6 +36,7 @@ nodes_new(uint64_t id, mode_t mode, struct node **out)
 	list_init(&node->patrol_link);
 	list_init(&node->all_link);
 	list_init(&node->missed_link);
+	list_init(&node->files_link);
 	node->by_id.key = id;
 	node->mode = mode;
 	node->refs = 1;
@@ -113,24 +114,6 @@ directory_close(struct volume *v, struct node *node)
 	}
 }
 
-/* A replaced file is forgotten: its tags, kept for whoever was opening it, go as well. */
-static void
-pins_close(struct volume *v, struct node *node)
-{
-	unsigned i;
-
-	if (node->pins == NULL)
-		return;
-	for (i = 0; i < v->member_count; i++) {
-		if (node->pins[i] != REPLICA_NONE)
-			v->members[i].r->ops->dir_close(v->members[i].r, node->pins[i]);
-	}
-	if (node->nlink == 0 && node->paged)
-		pages_remove(v, node_key(node));
-	free(node->pins);
-	node->pins = NULL;
-}
-
 /*
  * Drop references until none falls to zero.  Freeing a node gives back those
  * that its links held on directories: a loop, for a tree may be deep.
@@ -166,7 +149,7 @@ nodes_put_many(struct volume *v, struct node *node, uint64_t count)
 			}
 			if (dead->directory != NULL)
 				directory_close(v, dead);
-			pins_close(v, dead);
+			files_bury(v, dead);
 			node_free(dead);
 		}
 		if ((link = links) == NULL)
@@ -188,6 +171,17 @@ void
 node_forget(struct volume *v, struct node *node, uint64_t count)
 {
 	nodes_put_many(v, node, count);
+}
+
+bool
+nodes_last(struct volume *v, const struct node *node)
+{
+	bool last;
+
+	pthread_mutex_lock(&v->nodes_lock);
+	last = node->refs == 1 && node->links == NULL && node != v->root && !node->hashed;
+	pthread_mutex_unlock(&v->nodes_lock);
+	return last;
 }
 
 void
@@ -253,7 +247,7 @@ nodes_free_all(struct volume *v)
 		hashmap_remove(&v->by_id, &node->by_id);
 		if (node->directory != NULL)
 			directory_close(v, node);
-		pins_close(v, node);
+		files_bury(v, node);
 		node_free(node);
 	}
 	v->root = NULL;
@@ -261,6 +255,8 @@ nodes_free_all(struct volume *v)
 	list_init(&v->missed);
 	list_init(&v->all);
 	v->dirty_count = 0;
+	list_init(&v->files);
+	v->files_count = 0;
 }
 
 /* FNV-1a; entries of one directory with equal keys are told apart by name. */

@@ -2,6 +2,7 @@
 
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/stall.h"
 #include "volume/blocks.h"
 #include "volume/file.h"
 #include "volume/files.h"
@@ -16,7 +17,7 @@
 #define ROUND_FILES 32			/* proved in one round of the flusher, at most, */
 #define ROUND_BYTES (4u << 20)		/* and how much of them */
 #define FINISH_MS 5000			/* before a clean unmount the queue has this long */
-#define AT_ONCE_BYTES (64u << 20)	/* a broken seal: proved before the open returns up to this size */
+#define AT_ONCE_BYTES (64u << 20)	/* a broken seal: proved before close(2) returns up to this size */
 
 bool
 patrol_sealed(const struct node *node, const struct stat *st)
@@ -63,6 +64,8 @@ seal_broken(struct volume *v, struct node *node, struct member *m)
 static void
 enqueue(struct volume *v, struct node *node)
 {
+	if (node->file != NULL)
+		node->file->patrolled_ms = clock_monotonic_ms();
 	pthread_mutex_lock(&v->dirty_lock);
 	if (!list_linked(&node->patrol_link) && v->patrol_count < QUEUE_MAX) {
 		nodes_hold(v, node);
@@ -87,6 +90,21 @@ dequeue(struct volume *v)
 	return node;
 }
 
+void
+patrol_leave(struct volume *v, struct node *node)
+{
+	bool linked;
+
+	pthread_mutex_lock(&v->dirty_lock);
+	if ((linked = list_linked(&node->patrol_link))) {
+		list_remove(&node->patrol_link);
+		v->patrol_count--;
+	}
+	pthread_mutex_unlock(&v->dirty_lock);
+	if (linked)
+		nodes_put(v, node);
+}
+
 /* The seal of a proved copy again, where somebody had broken it. */
 static void
 seal_again(struct volume *v, struct node *node, struct member *m)
@@ -100,30 +118,59 @@ seal_again(struct volume *v, struct node *node, struct member *m)
 	handles_at_done(v, &place);
 }
 
+bool
+patrol_broken(struct volume *v, struct node *node)
+{
+	struct member *m;
+
+	if (node->dirty || v->no_writes || node->nlink == 0 || members_in_sync(v) < 2)
+		return false;
+	for_each_member(v, m) {
+		if (seal_broken(v, node, m))
+			return true;
+	}
+	return false;
+}
+
 void
-patrol_opened(struct volume *v, struct node *node)
+patrol_mend(struct volume *v, struct node *node)
 {
 	char path[NODES_PATH_MAX];
 	uint64_t next = 0;
 	struct member *m;
-	bool broken = false;
 
-	if (node->dirty || v->no_writes || node->file->users > 0 || members_in_sync(v) < 2)
-		return;
 	for_each_member(v, m) {
-		if (!seal_broken(v, node, m))
-			continue;
-		log_warning("%s: was written on replica %s by something else than mendfs; proving all of it",
-		    nodes_path(v, node, path, sizeof(path)), m->r->path);
-		broken = true;
+		if (seal_broken(v, node, m))
+			log_warning("%s: was written on replica %s by something else than mendfs; proving all of it",
+			    nodes_path(v, node, path, sizeof(path)), m->r->path);
 	}
-	if (broken && files_open_all(v, node, false) == 0 && prove(v, node, &next, AT_ONCE_BYTES)) {
+	stall_ahead();
+	if (files_use_locked(v, node, FILES_READ_ALL) != 0)
+		return;
+	files_mend_lengths(v, node);
+	if (prove(v, node, &next, AT_ONCE_BYTES)) {
 		for_each_member(v, m)
 			seal_again(v, node, m);
-		return;
+	} else {
+		node->patrol_next = next;
+		enqueue(v, node);
 	}
-	node->patrol_next = next;
+}
+
+void
+patrol_queue(struct volume *v, struct node *node)
+{
+	if (v->no_writes || members_in_sync(v) < 2)
+		return;
+	node->patrol_next = 0;
 	enqueue(v, node);
+}
+
+void
+patrol_again(struct volume *v, struct node *node)
+{
+	if (clock_monotonic_ms() - node->file->patrolled_ms >= PATROL_AGAIN_MS)
+		patrol_queue(v, node);
 }
 
 /* One file from the queue; the bytes that it took. */
@@ -136,7 +183,7 @@ round_one(struct volume *v, struct node *node, uint64_t bytes)
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_wrlock(&node->lock);
 	before = node->patrol_next;
-	if (node->nlink > 0 && !node->dirty) {
+	if (node->nlink > 0) {
 		opened = node->file == NULL;
 		if (files_attach(v, node) == 0) {
 			done = files_open_all(v, node, false) != 0 || prove(v, node, &node->patrol_next, bytes);

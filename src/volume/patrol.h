@@ -1,11 +1,12 @@
 /*
  * volume/patrol -- the copies that nobody reads.
  *
- * A read proves the copy it comes from; the others could rot unseen.  So when
- * a file is opened, each member is asked for its length and seal: a copy that
- * was written behind our back shows there, and is proved at once.  And files
- * that were opened wait in a short queue, from which the flusher proves their
- * other copies, a little at a time, so that it never competes with the work.
+ * A read proves the copy it comes from; the others could rot unseen.  So at
+ * close(2) each member is asked for the file's length and seal: a copy that was
+ * written behind our back shows there, and is proved at once.  And files that
+ * come into use wait in a queue, from which the flusher proves their other
+ * copies, a little at a time, so that it never competes with the work.  Those
+ * that stay in use come back every PATROL_AGAIN_MS.
  */
 
 #ifndef VOLUME_PATROL_H
@@ -13,12 +14,22 @@
 
 #include "volume/state.h"
 
-/*
- * patrol_opened(volume, node):
- * ${node}, clean, was just opened: look at the seals, prove what is broken, queue the rest.
- * Tree lock; node lock exclusively.
- */
-void patrol_opened(struct volume *volume, struct node *node);
+#define PATROL_AGAIN_MS 5000
+
+/* patrol_queue(volume, node): a file came into use: have its copies proved.  Node lock exclusively. */
+void patrol_queue(struct volume *volume, struct node *node);
+
+/* patrol_leave(volume, node): the file was removed: its copies are of no interest.  The caller has a reference. */
+void patrol_leave(struct volume *volume, struct node *node);
+
+/* patrol_broken(volume, node): has any member of a clean file another length or mtime?  Tree lock, node lock, shared. */
+bool patrol_broken(struct volume *volume, struct node *node);
+
+/* patrol_mend(volume, node): then prove all copies, and seal them.  Tree lock; node lock exclusively. */
+void patrol_mend(struct volume *volume, struct node *node);
+
+/* patrol_again(volume, node): it is still in use: queue it once more, if it is time.  Node lock exclusively. */
+void patrol_again(struct volume *volume, struct node *node);
 
 /* patrol_sealed(node, st): is this what a member should say of the file? */
 bool patrol_sealed(const struct node *node, const struct stat *st);

@@ -4,28 +4,12 @@
 #include "volume/file.h"
 #include "volume/files.h"
 
-/* Another member has to be asked: open the file everywhere. */
-static int
-open_everywhere(struct volume *v, struct node *node)
-{
-	int rc;
-
-	pthread_rwlock_rdlock(&v->tree);
-	pthread_rwlock_wrlock(&node->lock);
-	rc = node->file == NULL ? -EBADF : files_open_all(v, node, false);
-	pthread_rwlock_unlock(&node->lock);
-	pthread_rwlock_unlock(&v->tree);
-	return rc;
-}
-
 static ssize_t
 read_locked(struct volume *v, struct node *node, uint64_t offset, size_t len, uint8_t *data)
 {
 	uint64_t first, last;
 	int rc;
 
-	if (node->file == NULL)
-		return -EBADF;
 	if (offset >= node->size || len == 0)
 		return 0;
 	if (len > node->size - offset)
@@ -41,6 +25,7 @@ ssize_t
 file_read(struct volume *v, struct node *node, uint64_t offset, size_t len, const void **data)
 {
 	uint8_t *scratch = blocks_scratch();
+	enum files_access access = v->read_policy == VOLUME_READ_ROUND_ROBIN ? FILES_READ_ALL : FILES_READ;
 	ssize_t n;
 	int rc = 0;
 
@@ -50,9 +35,14 @@ file_read(struct volume *v, struct node *node, uint64_t offset, size_t len, cons
 		len = FILE_IO_MAX;
 	do {
 		pthread_rwlock_rdlock(&node->lock);
-		n = read_locked(v, node, offset, len, scratch);
+		if (!files_ready(v, node, access)) {
+			n = -EAGAIN;
+		} else if ((n = read_locked(v, node, offset, len, scratch)) == -EAGAIN) {
+			/* Another member has to be asked. */
+			access = FILES_READ_ALL;
+		}
 		pthread_rwlock_unlock(&node->lock);
-	} while (n == -EAGAIN && (rc = open_everywhere(v, node)) == 0);
+	} while (n == -EAGAIN && (rc = files_use(v, node, access)) == 0);
 	*data = scratch + offset % BLOCK;
 	return n == -EAGAIN ? rc : n;
 }

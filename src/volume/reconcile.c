@@ -142,6 +142,7 @@ equalise_block(struct work *w, uint64_t index)
 static int
 equalise(struct work *w)
 {
+	struct replica_privs privs[VOLUME_REPLICAS_MAX];
 	uint64_t index;
 	struct member *m;
 	unsigned i;
@@ -152,12 +153,15 @@ equalise(struct work *w)
 		return -ENOMEM;
 	for (i = 0; rc == 0 && i < w->count; i++) {
 		m = w->copies[i].m;
+		replica_privs_get(m->r, w->copies[i].at, &privs[i]);
 		rc = m->r->ops->open(m->r, w->copies[i].at, true, &w->handle[i], NULL);
 		if (rc == 0 && (uint64_t)w->copies[i].fact->st.st_size != w->size)
 			rc = m->r->ops->truncate(m->r, w->handle[i], w->size);
 	}
 	for (index = 0; rc == 0 && index * BLOCK < w->size; index++)
 		rc = equalise_block(w, index);
+	for (i = 0; rc == 0 && i < w->count; i++)
+		rc = replica_privs_put(w->copies[i].m->r, w->copies[i].at, &privs[i]);
 	free(w->data);
 	return rc;
 }

@@ -387,13 +387,13 @@ open_files(struct resync *r)
 	int rc = 0;
 
 	while (rc == 0 && (node = nodes_next(r->v, node)) != NULL) {
-		if (node->file == NULL)
+		if (!S_ISREG(node->mode) || (node->file == NULL && node->pins == NULL))
 			continue;
 		pthread_rwlock_wrlock(&node->lock);
-		if (node->file != NULL && node->nlink > 0)
-			rc = files_open_one(r->v, node, r->m, node->file->writers > 0);
-		else if (node->file != NULL)
+		if (node->nlink == 0)
 			rc = resync_nameless(r, node);
+		else if (node->file != NULL)
+			rc = files_open_one(r->v, node, r->m, files_writable(node->file));
 		pthread_rwlock_unlock(&node->lock);
 		/* Its name is being noted by somebody else just now, or it lost its last one. */
 		if (rc == -ESTALE || rc == -ENOENT)

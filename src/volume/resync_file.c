@@ -157,7 +157,7 @@ begin(struct resync *r, struct work *w)
 	resync_ours(r, &w->fact.st);
 	if ((rc = files_attach(r->v, node)) != 0)
 		return rc;
-	node->file->users++;
+	node->file->holds++;
 	w->attached = true;
 	if ((rc = files_open_all(r->v, node, false)) != 0 || (rc = mine->ops->open(mine, w->to, true, &w->file, NULL)) != 0)
 		return rc;
@@ -335,18 +335,12 @@ put_pages(struct resync *r, struct work *w)
 	return rc == 1 ? 0 : rc;
 }
 
-/* The file is let go of as at its last close. Node lock, exclusively. */
+/* The flusher lets it go when nobody else uses it.  Node lock, exclusively. */
 static void
-detach(struct resync *r, struct work *w)
+detach(struct work *w)
 {
-	struct node *node = w->node;
-
-	if (!w->attached || node->file == NULL || --node->file->users > 0)
-		return;
-	if (node->nlink == 0)
-		node->dirty = false;
-	if (!node->dirty)
-		files_detach(r->v, node);
+	if (w->attached && w->node->file != NULL)
+		w->node->file->holds--;
 }
 
 /* What does not belong to the new record: pages behind the end, or all of them. */
@@ -432,7 +426,7 @@ resync_file(struct resync *r, struct node *node, replica_handle dir, const char 
 	}
 	if (rc < 0 && w->wrote)
 		missed_mark_suspect(r->m, node);
-	detach(r, w);
+	detach(w);
 	pthread_rwlock_unlock(&node->lock);
 	resync_unlock(r);
 	work_free(r, w);
@@ -465,16 +459,21 @@ resync_seal(struct resync *r)
 	return rc;
 }
 
-/* All of its data; there is no record, and nobody will look for one. */
+/* All of its data, and the record by which its tags are found again. */
 static int
 copy_nameless(struct resync *r, struct work *w)
 {
+	struct replica_times times = { .atime = w->node->atime, .mtime = w->node->mtime };
 	uint64_t index;
 	int rc = 0;
 
 	for (index = 0; rc == 0; index++)
 		rc = put_one_page(r, w, index);
-	return rc == 1 ? 0 : rc;
+	if (rc < 0)
+		return rc;
+	if (w->node->generation == 0 || records_read(r->v, w->node, w->source, &w->record, &w->source_len) != 0)
+		return 0;
+	return r->m->r->ops->store(r->m->r, (struct replica_at){ w->file, NULL }, &times, w->source, w->source_len);
 }
 
 int
@@ -485,10 +484,11 @@ resync_nameless(struct resync *r, struct node *node)
 	struct work *w;
 	int rc;
 
+	/* Nobody who has it open can reach it either. */
+	if ((rc = files_use_locked(r->v, node, FILES_READ_ALL)) != 0)
+		return rc == -ESTALE || rc == -EIO ? 0 : rc;
 	if (node->file->handle[r->m->index] >= 0)
 		return 0;
-	if ((rc = files_open_all(r->v, node, node->file->writers > 0)) != 0)
-		return rc;
 	if ((w = calloc(1, sizeof(*w))) == NULL)
 		return -ENOMEM;
 	w->node = node;

@@ -10,6 +10,7 @@
 #include "meta/quarantine.h"
 #include "meta/stamp.h"
 #include "util/log.h"
+#include "volume/files.h"
 #include "volume/handles.h"
 #include "volume/load.h"
 #include "volume/members.h"
@@ -312,7 +313,7 @@ is_open(struct ask *a, const struct judge_fact *good)
 	if (!S_ISREG(good->st.st_mode) || good->record_error != 0 || (node = nodes_get(a->v, good->record.id)) == NULL)
 		return false;
 	if (pthread_rwlock_tryrdlock(&node->lock) == 0) {
-		open = node->file != NULL && node->file->writers > 0;
+		open = node->file != NULL && files_writable(node->file);
 		pthread_rwlock_unlock(&node->lock);
 	}
 	nodes_put(a->v, node);

@@ -26,6 +26,7 @@
 #ifndef VOLUME_STATE_H
 #define VOLUME_STATE_H
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -49,6 +50,8 @@
 #define VOLUME_TAG_PAGES_MAX 4096
 /* Directories whose handles are kept open. */
 #define VOLUME_DIRS_MAX 256
+/* Files whose handles and tags are kept; fewer where the process may open less. */
+#define VOLUME_FILES_MAX 1024
 /* Nodes waiting for the flusher; beyond, it is woken before its time. */
 #define VOLUME_DIRTY_MAX 4096
 /* Nodes noted for members that are away; beyond, they are compared as a whole. */
@@ -118,6 +121,10 @@ struct volume {
 	_Atomic uint64_t next_id;
 	_Atomic uint64_t ids_reserved;	/* the labels say that ids below may be in use */
 
+	pthread_mutex_t absent_lock;	/* a leaf; the name last found to be on no member: */
+	uint64_t absent_dir;		/* by its id; 0: none */
+	char absent_name[NAME_MAX + 1];
+
 	pthread_rwlock_t tree;		/* names: links, dir->names, handles of directories by name */
 
 	pthread_mutex_t nodes_lock;	/* by_id, by_name, references */
@@ -134,6 +141,9 @@ struct volume {
 	pthread_mutex_t dirty_lock;
 	struct list_link dirty;		/* oldest first */
 	unsigned dirty_count;
+	struct list_link files;		/* nodes with a file and a name; dirty lock */
+	unsigned files_count;
+	unsigned files_max;
 	struct list_link patrol;	/* files whose other copies are to be proved; dirty lock */
 	unsigned patrol_count;
 
@@ -185,9 +195,15 @@ struct directory {
 	replica_handle handle[VOLUME_REPLICAS_MAX];
 };
 
-/* What an open file has besides; the node's lock guards it unless said. */
+/*
+ * What a file in use has besides; the node's lock guards it unless said.  The
+ * kernel does not tell of open(2) and the last close(2), so it comes with the
+ * first read or write, and goes some time after the last (volume/files).
+ */
 struct file {
-	unsigned users, writers;
+	atomic_bool used;		/* since the flusher looked last */
+	unsigned holds;			/* in use without the node's lock: it stays */
+	uint64_t patrolled_ms;		/* when it was last queued for the patrol */
 	pthread_mutex_t mutex;		/* tags, handles being added, under a shared node lock */
 	struct tags *tags;
 	replica_handle handle[VOLUME_REPLICAS_MAX];
@@ -198,6 +214,8 @@ struct file {
 	bool keep_pages;		/* no page may be dropped: tags_set is about to come */
 	bool tags_written;		/* since the last fsync */
 	uint64_t pages_counted;		/* this file's part of volume->tag_pages */
+	atomic_uint turn;		/* VOLUME_READ_ROUND_ROBIN: whose turn it is, */
+	_Atomic uint64_t next_block;	/* and where the last read ended */
 	/* The block last written in part, as it is now: what appends merge with. */
 	uint64_t edge_index;		/* UINT64_MAX: none */
 	uint8_t *edge;			/* BLOCK bytes, or NULL */
@@ -205,7 +223,7 @@ struct file {
 
 struct node {
 	struct hashmap_link by_id;	/* nodes lock; key: the id */
-	uint64_t refs;			/* nodes lock: kernel, links below, users, dirty list */
+	uint64_t refs;			/* nodes lock: kernel, links below, users, lists */
 	struct list_link dirty_link;	/* dirty lock */
 	struct list_link patrol_link;	/* dirty lock */
 	struct list_link all_link;	/* nodes lock */
@@ -213,6 +231,7 @@ struct node {
 	_Atomic uint32_t missed;	/* the members it is noted for; missed lock to change */
 	_Atomic uint32_t suspect;	/* of these, where more than its record tells may differ */
 	_Atomic uint32_t changed;	/* the epoch of its last change; 0: none since it was made durable */
+	struct list_link files_link;	/* dirty lock */
 
 	struct link *links;		/* tree lock */
 	bool hashed;			/* in by_id; nodes lock */
@@ -233,6 +252,7 @@ struct node {
 	bool blocks_stale;		/* size on disk changed: ask before it is shown */
 	bool atime_set;			/* by utimensat: to be stored */
 	bool has_xattrs;
+	bool no_capability;		/* looked for, and not there, while has_xattrs */
 	bool default_acl;		/* a directory's; valid if has_xattrs */
 	bool paged;			/* has, or may have, a tags file */
 	uint64_t reported;		/* the block last reported as lost, counted from 1; 0: none */
@@ -241,8 +261,8 @@ struct node {
 	bool proved;			/* a directory's names were proved against its digest */
 	uint8_t names[DIGEST_SIZE];	/* a directory's names digest; tree lock */
 	struct directory *directory;
-	struct file *file;		/* NULL: not open */
-	replica_handle *pins;		/* a file's that was replaced: the way to it; NULL: none */
+	struct file *file;		/* NULL: not in use */
+	replica_handle *pins;		/* the way to a file whose last known name went; NULL: none */
 	char *target;			/* a symbolic link's; never changes */
 };
 

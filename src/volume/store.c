@@ -218,6 +218,11 @@ store_taken(struct volume *v, struct node *node)
 	char path[NODES_PATH_MAX];
 	int rc;
 
+	/* Removed, and forgotten by everybody but us. */
+	if (nodes_last(v, node)) {
+		nodes_put(v, node);
+		return 0;
+	}
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_wrlock(&node->lock);
 	rc = store_now(v, node);
@@ -225,9 +230,6 @@ store_taken(struct volume *v, struct node *node)
 		log_error("%s: cannot store its record: %s; it is tried again",
 		    nodes_path(v, node, path, sizeof(path)), strerror(-rc));
 		store_later(v, node);
-	} else if (node->file != NULL && node->file->users == 0) {
-		/* Its last user left while the store failed. */
-		files_detach(v, node);
 	}
 	pthread_rwlock_unlock(&node->lock);
 	pthread_rwlock_unlock(&v->tree);
@@ -306,6 +308,7 @@ store_flusher(void *arg)
 
 	while (flusher_wait(v, failed)) {
 		failed = store_all(v) != 0;
+		files_trim(v);
 		patrol_round(v);
 		give_memory_back(v);
 		if (clock_monotonic_ms() - swept > SWEEP_INTERVAL_MS) {

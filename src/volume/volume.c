@@ -38,6 +38,7 @@ volume_start(struct volume *v)
 	struct member *m;
 	int rc;
 
+	files_limit(v);
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		snprintf(name, sizeof(name), "replica %u", m->index);
 		if (m->r != NULL && (rc = lane_new(name, &m->lane)) != 0)

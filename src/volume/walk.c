@@ -21,7 +21,7 @@ walk_directory(struct volume *v, struct node *node)
 
 	if (dir_open(v, node, &dir) != 0)
 		return false;
-	while (!atomic_load(&v->walker_stop) && dir_read(v, dir, offset, &entry) > 0) {
+	while (!atomic_load(&v->walker_stop) && dir_read(v, dir, offset, &entry, false) > 0) {
 		offset = entry.next;
 		rc = names_lookup(v, node, entry.name, &child, &st);
 		if (rc == 0) {

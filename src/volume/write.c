@@ -264,7 +264,8 @@ write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t le
 		return 0;
 	if (offset > INT64_MAX - len)
 		return -EFBIG;
-	if ((rc = span_merge(v, node, data, len, offset, &span)) != 0 ||
+	if ((rc = change_data_before(v, node)) != 0 ||
+	    (rc = span_merge(v, node, data, len, offset, &span)) != 0 ||
 	    (rc = tags_make_room(v, node, span.first, span.count)) != 0)
 		return rc;
 	span_digest(v, data, offset, &span);
@@ -353,8 +354,10 @@ write_size(struct volume *v, struct node *node, uint64_t size)
 {
 	struct size_change change = { size, node->size };
 	uint8_t *block = NULL;
-	int rc = 0;
+	int rc;
 
+	if ((rc = change_data_before(v, node)) != 0)
+		return rc;
 	if (size < node->size && size % BLOCK != 0) {
 		if ((block = blocks_scratch_edges()) == NULL)
 			return -ENOMEM;
@@ -469,6 +472,8 @@ write_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, 
 		return len == 0 ? -EINVAL : -EFBIG;
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		return -EOPNOTSUPP;
+	if ((rc = change_data_before(v, node)) != 0)
+		return rc;
 	if (grows && (rc = tags_make_room(v, node, blocks_of(offset + len) - 1, 1)) != 0)
 		return rc;
 	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))

@@ -15,10 +15,35 @@
 #define ACL_ACCESS "system.posix_acl_access"
 #define ACL_DEFAULT "system.posix_acl_default"
 
+static bool
+is_acl(const char *name)
+{
+	return strcmp(name, ACL_ACCESS) == 0 || strcmp(name, ACL_DEFAULT) == 0;
+}
+
+/* The kernel leaves it to us to say which names there can be; other file systems' answers come from itself. */
+static int
+name_possible(const char *name)
+{
+	static const char *const spaces[] = { "user.", "trusted.", "security." };
+	size_t i, len;
+
+	for (i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
+		len = strlen(spaces[i]);
+		if (strncmp(name, spaces[i], len) == 0)
+			return name[len] == '\0' ? -EINVAL : 0;
+	}
+	return is_acl(name) ? 0 : -EOPNOTSUPP;
+}
+
 /* What is not mirrored does not exist, as seen through the mount. */
 static int
 name_allowed(const char *name)
 {
+	int rc;
+
+	if ((rc = name_possible(name)) != 0)
+		return rc;
 	if (strcmp(name, RECORD_XATTR) == 0)
 		return -EPERM;
 	return record_xattr_mirrored(name) ? 0 : -EOPNOTSUPP;
@@ -42,6 +67,8 @@ xattrs_get(struct volume *v, struct node *node, const char *name, void *value, s
 	struct member *m;
 	ssize_t n;
 
+	if ((n = name_possible(name)) != 0)
+		return n;
 	if (name_allowed(name) != 0)
 		return -ENODATA;
 	if (!node->has_xattrs)
@@ -193,6 +220,9 @@ xattr_change(struct volume *v, struct node *node, struct xattr_change *c, change
 		return rc;
 	c->old_len = proved->r->ops->xattr_get(proved->r, place.at, c->name, c->old, sizeof(c->old));
 	handles_at_done(v, &place);
+	/* ext4 counts an ACL's removal as done, whether there was one or not; it is no change, then. */
+	if (call == remove_call && c->old_len == -ENODATA)
+		return -ENODATA;
 
 	/*
 	 * The record first, if there is none yet: once it has its room it keeps
@@ -204,6 +234,7 @@ xattr_change(struct volume *v, struct node *node, struct xattr_change *c, change
 			return rc;
 	}
 	node->has_xattrs = true;
+	node->no_capability = false;
 	rc = change_each(v, node, call, restore_call, c, "changing an extended attribute");
 	if (rc == -ENOSPC && make_room(v, node) == 0)
 		rc = change_each(v, node, call, restore_call, c, "changing an extended attribute");
@@ -247,8 +278,14 @@ int
 xattrs_remove(struct volume *v, struct node *node, const char *name)
 {
 	struct xattr_change c = { .name = name };
+	int rc;
 
-	if (!node->has_xattrs)
-		return name_allowed(name) == -EPERM ? -EPERM : -ENODATA;
-	return xattr_change_lock(v, node, &c, remove_call, false);
+	if ((rc = name_possible(name)) != 0 || (rc = change_allowed(v)) != 0)
+		return rc;
+	/* Of what is not mirrored, there is nothing to remove; but the record is there. */
+	if ((rc = name_allowed(name)) != 0)
+		return rc == -EPERM ? rc : -ENODATA;
+	rc = node->has_xattrs ? xattr_change_lock(v, node, &c, remove_call, false) : -ENODATA;
+	/* To remove an ACL that is not there is no error. */
+	return rc == -ENODATA && is_acl(name) ? 0 : rc;
 }

@@ -45,6 +45,22 @@ for r in 0 1; do
 	    fail "the log does not name file, block and replica"
 done
 
+# The kernel takes a capability from a file that is written: spoiling takes it, mending does not.
+capability=0x0100000200040000000000000000000000000000
+capable() { getfattr --absolute-names -e hex -d -m security.capability "$1/capable" | grep -q "=$capability\$"; }
+cp "$T/ref/medium" "$T/ref/capable"
+cp "$T/ref/capable" "$MNT/capable"
+setfattr -n security.capability -v $capability "$MNT/capable" || fail "setfattr"
+for r in "${REPLICAS[@]}"; do
+	remount read=round-robin
+	flip "$r/capable" 5000
+	setfattr -n security.capability -v $capability "$r/capable" || fail "setfattr"
+	read_all "$MNT/capable" || fail "capable: read failed"
+	cmp "$T/ref/capable" "$r/capable" || fail "capable is not mended on $r"
+	capable "$r" || fail "the capability is gone after mending on $r"
+done
+rm "$MNT/capable" "$T/ref/capable"
+
 # Many blocks of one file, and both replicas, each in blocks of its own.
 for ((i = 0; i < 300; i += 2)); do
 	flip "${REPLICAS[0]}/large" $((i * 4096 + i))
@@ -52,6 +68,20 @@ for ((i = 0; i < 300; i += 2)); do
 done
 read_all "$MNT/large" || fail "large: read failed with blocks spoiled on both replicas in turn"
 for r in "${REPLICAS[@]}"; do cmp "$T/ref/large" "$r/large" || fail "large is not mended on $r"; done
+
+# A hole punched into one copy is rot, and no reason to skip the data: cp(1) looks for holes.
+for f in medium large; do
+	for r in "${REPLICAS[@]}"; do
+		remount read=round-robin
+		touch -r "$r/$f" "$T/time"
+		fallocate -p -o 40960 -l 200000 "$r/$f" && fallocate -p -o 262144 -l 100000 "$r/$f" || fail "punching a hole"
+		touch -r "$T/time" "$r/$f"
+		cp --sparse=auto "$MNT/$f" "$T/copy" && cmp "$T/ref/$f" "$T/copy" || fail "$f: cp skipped data for a hole on $r"
+		read_all "$MNT/$f"
+		cp --sparse=auto "$MNT/$f" "$T/copy" && cmp "$T/ref/$f" "$T/copy" || fail "$f: cp skipped data for a hole on $r"
+		for i in "${REPLICAS[@]}"; do read_all "$MNT/$f"; uncached "$MNT/$f"; done
+	done
+done
 
 # A partial overwrite of a spoiled block: proved before it is merged, not laundered.
 flip "${REPLICAS[0]}/medium" 8200

@@ -173,7 +173,7 @@ away 1
 echo mine >"${REPLICAS[1]}.away/d/mine"
 echo edited >"${REPLICAS[1]}.away/d/many7"
 back 1
-echo theirs >"$MNT/d/many8"
+echo theirs >"$MNT/d/theirs"
 echo theirs >"$MNT/d/many7"
 log_wait_new 'in sync again' 20
 same "the edited file" theirs "$(cat "$MNT/d/many7")"

@@ -19,7 +19,7 @@
 static struct inode *
 prepare(struct world *world, const char *name, uint64_t size)
 {
-	struct inode *inode = inode_create(world, world->root, S_IFREG | 0644, 0);
+	struct inode *inode = inode_create(world, world->root, S_IFREG | 0644, world->options->umask);
 	char path[PATH_BYTES_MAX];
 	uint64_t at, bits;
 	size_t part, i;
@@ -155,14 +155,21 @@ refuse_merges(struct world *world, struct inode *inode, uint64_t bad)
 	uint64_t start = bad * BLOCK, size = inode->data.size;
 	bool tail = start + BLOCK > size;
 	int fd = open_inode(world, inode, O_RDWR);
+	ssize_t n;
 
 	memset(world->scratch2, 0xa5, 3 * BLOCK);
 	note(world, inode, "partial writes to block %" PRIu64, bad);
 	expect(world, inode, "partial overwrite of the bad block", pwrite(fd, world->scratch2, 100, (off_t)start + 10), EIO);
 	expect_unchanged(world, inode, bad);
 	if (start > 0) {
-		expect(world, inode, "write that reaches into the bad block",
-		    pwrite(fd, world->scratch2, BLOCK / 2 + 10, (off_t)(start - BLOCK / 2)), EIO);
+		n = pwrite(fd, world->scratch2, BLOCK / 2 + 10, (off_t)(start - BLOCK / 2));
+		/* The kernel may send each page's part by itself: then the sound block's part is written. */
+		if (n == (ssize_t)(BLOCK / 2)) {
+			bytes_write(&inode->data, start - BLOCK / 2, world->scratch2, BLOCK / 2);
+			time_must(world, inode, TIME_M | TIME_C);
+		} else {
+			expect(world, inode, "write that reaches into the bad block", n, EIO);
+		}
 		expect_unchanged(world, inode, bad);
 	}
 	if (tail) {

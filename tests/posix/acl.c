@@ -84,6 +84,26 @@ acl_and_mode(void)
 	ERR(ENODATA, getxattr("f", ACCESS, NULL, 0));
 }
 
+/* To remove an ACL that is not there is no error, whatever else the file has; and no change. */
+static void
+acl_remove_none(void)
+{
+	struct watch before;
+
+	make("f", 0640, 0, 0);
+	make_dir("d", 0755, 0, 0);
+	before = watch("f");
+	OK(removexattr("f", ACCESS));
+	MOVED(&before, 0);
+	OK(removexattr("f", DEFAULT));
+	OK(setxattr("f", "user.a", "1", 1, 0));
+	OK(removexattr("f", ACCESS));
+	OK(removexattr("d", ACCESS));
+	OK(removexattr("d", DEFAULT));
+	ERR(ENODATA, removexattr("f", "user.b"));
+	EQUAL(mode_of("f"), S_IFREG | 0640);
+}
+
 static void
 acl_errors(void)
 {
@@ -183,6 +203,7 @@ acl_set_gid(void)
 
 const struct posix_case acl_cases[] = {
 	{ "acl_and_mode", acl_and_mode, false },
+	{ "acl_remove_none", acl_remove_none, false },
 	{ "acl_errors", acl_errors, false },
 	{ "acl_inherited", acl_inherited, false },
 	{ "acl_access", acl_access, false },

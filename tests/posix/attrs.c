@@ -151,6 +151,66 @@ attrs_set_id_and_writing(void)
 	close(fd);
 }
 
+/* Without group execution, set-group-id stays for writers of the group, and goes for others. */
+static void
+attrs_set_gid_and_outsiders(void)
+{
+	static const struct { uid_t uid; gid_t gid, other; mode_t left; } who[] = {
+		{ ALICE, GROUP_A, GROUP_A, 0666 }, { ALICE, GROUP_B, GROUP_B, 02666 }, { ALICE, GROUP_A, GROUP_B, 02666 },
+	};
+	unsigned way;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < sizeof(who) / sizeof(who[0]); i++) {
+		for (way = 0; way < 4; way++) {
+			make("f", 0, BOB, GROUP_B);
+			OK(chmod("f", 02666));
+			become_member(who[i].uid, who[i].gid, who[i].other);
+			fd = (int)OK(open("f", way == 3 ? O_RDWR | O_TRUNC : O_RDWR));
+			if (way == 0)
+				EQUAL(pwrite(fd, "x", 1, 0), 1);
+			else if (way == 1)
+				OK(ftruncate(fd, 3));
+			else if (way == 2)
+				OK(fallocate(fd, 0, 0, 100));
+			become(0, 0);
+			EQUAL(mode_of("f"), S_IFREG | who[i].left);
+			close(fd);
+			OK(unlink("f"));
+		}
+	}
+}
+
+/* chown(2) that names nobody: a change all the same, but nothing that a stranger may do to set-id bits. */
+static void
+attrs_chown_nobody(void)
+{
+	struct watch before;
+
+	make_dir("d", 0755, ALICE, GROUP_A);
+	make("f", 0644, ALICE, GROUP_A);
+	before = watch("d");
+	tick();
+	OK(chown("d", (uid_t)-1, (gid_t)-1));
+	MOVED(&before, CTIME);
+	before = watch("f");
+	tick();
+	become(ALICE, GROUP_A);
+	OK(chown("f", (uid_t)-1, (gid_t)-1));
+	become(0, 0);
+	MOVED(&before, CTIME);
+	OK(chmod("f", 06755));
+	become(BOB, GROUP_B);
+	ERR(EPERM, chown("f", (uid_t)-1, (gid_t)-1));
+	become(0, 0);
+	EQUAL(mode_of("f"), S_IFREG | 06755);
+	become(ALICE, GROUP_A);
+	OK(chown("f", (uid_t)-1, (gid_t)-1));
+	become(0, 0);
+	EQUAL(mode_of("f"), S_IFREG | 0755);
+}
+
 static void
 attrs_access(void)
 {
@@ -249,6 +309,8 @@ const struct posix_case attrs_cases[] = {
 	{ "attrs_chown", attrs_chown, false },
 	{ "attrs_chown_permissions", attrs_chown_permissions, false },
 	{ "attrs_set_id_and_writing", attrs_set_id_and_writing, false },
+	{ "attrs_set_gid_and_outsiders", attrs_set_gid_and_outsiders, false },
+	{ "attrs_chown_nobody", attrs_chown_nobody, false },
 	{ "attrs_access", attrs_access, false },
 	{ "attrs_stat", attrs_stat, false },
 	{ "attrs_inode_numbers", attrs_inode_numbers, false },

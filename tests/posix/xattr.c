@@ -2,6 +2,7 @@
  * Extended attributes.
  */
 
+#include <sys/mman.h>
 #include <sys/xattr.h>
 
 #include "posix.h"
@@ -39,7 +40,14 @@ xattr_basic(void)
 	OK(link("f", "g"));
 	EQUAL(getxattr("g", "user.empty", value, sizeof(value)), 0);
 	ERR(EOPNOTSUPP, setxattr("f", "nonsense.x", "1", 1, 0));
+	ERR(EOPNOTSUPP, getxattr("f", "nonsense.x", value, 1));
+	ERR(EOPNOTSUPP, removexattr("f", "nonsense.x"));
+	ERR(EOPNOTSUPP, getxattr("f", "system.nonsense", value, 1));
+	ERR(EOPNOTSUPP, setxattr("f", "system.nonsense", "1", 1, 0));
+	ERR(EOPNOTSUPP, removexattr("f", "system.nonsense"));
 	ERR(EINVAL, setxattr("f", "user.", "1", 1, 0));
+	ERR(EINVAL, getxattr("f", "user.", value, 1));
+	ERR(EINVAL, removexattr("f", "user."));
 	ERR(EINVAL, setxattr("f", "user.a", "1", 1, 0x70));
 	ERR(ENOENT, setxattr("none", "user.a", "1", 1, 0));
 	ERR(ENOENT, getxattr("none", "user.a", value, 1));
@@ -183,6 +191,50 @@ xattr_capability(void)
 	OK(setxattr("f", "security.capability", capability, sizeof(capability), 0));
 	OK(chown("f", BOB, GROUP_B));
 	ERR(ENODATA, getxattr("f", "security.capability", value, sizeof(value)));
+
+	/* However the data is changed, and whoever does it. */
+	OK(setxattr("f", "security.capability", capability, sizeof(capability), 0));
+	OK(setxattr("f", "user.a", "1", 1, 0));
+	OK(close((int)OK(open("f", O_WRONLY | O_TRUNC))));
+	ERR(ENODATA, getxattr("f", "security.capability", value, sizeof(value)));
+	EQUAL(getxattr("f", "user.a", value, sizeof(value)), 1);
+	OK(setxattr("f", "security.capability", capability, sizeof(capability), 0));
+	OK(truncate("f", 5));
+	ERR(ENODATA, getxattr("f", "security.capability", value, sizeof(value)));
+	fd = (int)OK(open("f", O_RDWR));
+	OK(setxattr("f", "security.capability", capability, sizeof(capability), 0));
+	OK(fallocate(fd, 0, 0, 8192));
+	ERR(ENODATA, getxattr("f", "security.capability", value, sizeof(value)));
+	close(fd);
+
+	/* A directory can have one, which a change of owner leaves alone. */
+	make_dir("d", 0755, 0, 0);
+	OK(setxattr("d", "security.capability", capability, sizeof(capability), 0));
+	OK(chown("d", BOB, GROUP_B));
+	EQUAL(getxattr("d", "security.capability", value, sizeof(value)), sizeof(capability));
+}
+
+/* A store through a mapping reaches the members as a write; the file stays whole. */
+static void
+xattr_capability_map(void)
+{
+	static const unsigned char capability[20] = { 1, 0, 0, 2, 0, 4 };
+	char *map, value[64];
+	int fd = open_new("f");
+
+	OK(ftruncate(fd, 8192));
+	map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED);
+	OK(fsetxattr(fd, "security.capability", capability, sizeof(capability), 0));
+	OK(fsetxattr(fd, "user.a", "1", 1, 0));
+	map[5000] = 'x';
+	OK(msync(map, 8192, MS_SYNC));
+	EQUAL(fgetxattr(fd, "user.a", value, sizeof(value)), 1);
+	OK(fsetxattr(fd, "user.a", "12", 2, 0));
+	OK(fchmod(fd, 0600));
+	OK(munmap(map, 8192));
+	close(fd);
+	EQUAL(getxattr("f", "user.a", value, sizeof(value)), 2);
 }
 
 /* What a mount keeps for itself is not to be seen through it, nor to be spoilt. */
@@ -216,6 +268,7 @@ const struct posix_case xattr_cases[] = {
 	{ "xattr_permissions", xattr_permissions, false },
 	{ "xattr_times", xattr_times, false },
 	{ "xattr_capability", xattr_capability, false },
+	{ "xattr_capability_map", xattr_capability_map, false },
 	{ "xattr_record_hidden", xattr_record_hidden, false },
 	{ NULL, NULL, false }
 };
