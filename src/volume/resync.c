@@ -247,10 +247,13 @@ note_file(struct resync *r, struct node *node)
 	replica_handle handle;
 	struct node *dir = NULL;
 	char *name = NULL;
+	bool unknown;
 	int rc = 1;
 
 	resync_lock(r);
 	pthread_mutex_lock(&r->v->nodes_lock);
+	/* It has a name, but none that anybody has looked up: a walk does. */
+	unknown = node->nlink > 0 && node->links == NULL;
 	if (node->nlink > 0 && (link = node->links) != NULL) {
 		dir = link->dir;
 		dir->refs++;
@@ -260,6 +263,8 @@ note_file(struct resync *r, struct node *node)
 	if (dir != NULL && name != NULL)
 		rc = resync_open(r, dir, &handle);
 	resync_unlock(r);
+	if (unknown)
+		missed_walk(r->v, r->m, true);
 	if (rc == 0) {
 		rc = resync_file(r, node, handle, name, false);
 		listing_close(r->m->r, handle);
@@ -404,6 +409,19 @@ open_files(struct resync *r)
 	return rc;
 }
 
+/*
+ * It does not join yet: what was opened there may be something else by the
+ * next time.  Tree lock, exclusively: who uses any of it is about to be done.
+ */
+static void
+close_all(struct resync *r)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	while (!away_close_files(r->v, r->m) || !away_close_directories(r->v, r->m))
+		(void)nanosleep(&pause, NULL);
+}
+
 /* The rest, while nothing else happens; then it is in sync. */
 static int
 join_exclusively(struct resync *r)
@@ -426,17 +444,8 @@ join_exclusively(struct resync *r)
 			return rc;
 		if ((rc = members_join(r->v, r->m)) != -EAGAIN)
 			return rc;
+		close_all(r);
 	}
-}
-
-/* Tree lock, exclusively: who uses any of it now is about to be done. */
-static void
-close_all(struct resync *r)
-{
-	const struct timespec pause = { .tv_nsec = 1000000 };
-
-	while (!away_close_files(r->v, r->m) || !away_close_directories(r->v, r->m))
-		(void)nanosleep(&pause, NULL);
 }
 
 static int
@@ -452,7 +461,6 @@ try_join(struct resync *r)
 	r->exclusive = true;
 	rc = join_exclusively(r);
 	r->exclusive = false;
-	/* Not yet: what was opened may be something else by the next time. */
 	if (rc != 0)
 		close_all(r);
 	pthread_rwlock_unlock(&r->v->tree);

@@ -115,6 +115,30 @@ save_edit(struct resync *r, struct work *w)
 	return quarantine_copy(r->m->r, w->to, path, "it was changed while the replica was away");
 }
 
+/*
+ * A tags file goes by its id alone: it may be that of another copy, newer or
+ * older than the one that stands here.  The record's sum tells.
+ */
+static bool
+pages_fit(struct resync *r, const struct record *record)
+{
+	uint8_t sum[DIGEST_SIZE] = { 0 }, page[TAGPAGE_SIZE];
+	replica_handle file;
+	uint64_t i;
+	int rc;
+
+	if (record->kind != RECORD_PAGED)
+		return true;
+	if (tagfile_open(r->m->r, r->m->tags, record->id, false, &file) != 0)
+		return digest_is_zero(record->sum);
+	for (i = 0, rc = 0; rc == 0 && i < tagfile_page_count(record->size); i++) {
+		rc = tagfile_read(r->m->r, file, &r->v->digest, record->id, i, page);
+		digest_xor(sum, tagpage_sum(page));
+	}
+	r->m->r->ops->close(r->m->r, file);
+	return rc == 0 && digest_equal(sum, record->sum);
+}
+
 /* What is to be done?  1: nothing.  Tree lock; node lock, exclusively. */
 static int
 look(struct resync *r, struct work *w)
@@ -137,7 +161,8 @@ look(struct resync *r, struct work *w)
 		return -ESTALE;
 	marked = missed_suspect(r->v, r->m, node);
 	w->suspect = !w->fresh && (marked || !sealed(&w->fact));
-	if (!w->fresh && !w->suspect && w->fact.meta_matches && same_record(&w->fact.record, &w->record))
+	if (!w->fresh && !w->suspect && w->fact.meta_matches && same_record(&w->fact.record, &w->record) &&
+	    pages_fit(r, &w->fact.record))
 		return 1;
 	if (!w->fresh && !marked && w->fact.record_error == 0 && !sealed(&w->fact) && resync_foreign(r, &w->fact.st))
 		return save_edit(r, w);
@@ -161,6 +186,8 @@ begin(struct resync *r, struct work *w)
 	w->attached = true;
 	if ((rc = files_open_all(r->v, node, false)) != 0 || (rc = mine->ops->open(mine, w->to, true, &w->file, NULL)) != 0)
 		return rc;
+	if (!w->fresh && !w->suspect && !pages_fit(r, &w->fact.record))
+		w->suspect = true;
 	if (!w->fresh && w->fact.record_error == 0) {
 		tagfile_reader_open(&w->old, mine, r->m->tags, &r->v->digest, &w->fact.record);
 		w->have_old = true;
