@@ -221,9 +221,10 @@ missed_begin(struct volume *v, struct member *m)
 	synced = atomic_load(&v->synced);
 	for (at = v->all.next; at != &v->all; at = at->next) {
 		node = list_entry(at, struct node, all_link);
-		if (atomic_load(&node->changed) <= synced || !node_has_record(node) || node->nlink == 0)
+		/* Its mode is its lock's; the id and the directory tell as well what it is. */
+		if (atomic_load(&node->changed) <= synced || !node->hashed || (node_key(node) & NODE_ID_BORROWED) != 0)
 			continue;
-		if (S_ISREG(node->mode))
+		if (node->directory == NULL)
 			atomic_fetch_or(&node->suspect, bit);
 		add_locked(v, node, bit);
 	}
