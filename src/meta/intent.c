@@ -245,6 +245,19 @@ intent_was_dirty(const struct intent *intent, uint64_t id)
 }
 
 void
+intent_distrust(struct intent *intent, uint64_t id)
+{
+	const struct place place = place_of(id);
+	struct sector *sector;
+
+	pthread_mutex_lock(&intent->mutex);
+	/* Marked: so the sector is there. */
+	if ((sector = sector_at(intent, place.index)) != NULL)
+		atomic_fetch_or(&sector->before[place.word], place.bit);
+	pthread_mutex_unlock(&intent->mutex);
+}
+
+void
 intent_settle_all(struct intent *intent)
 {
 	struct sector *sector;

@@ -40,6 +40,12 @@ int intent_load(struct intent *intent, struct replica *r);
 
 /* intent_was_dirty(intent, id): could ${id} have been in the midst of a change when the volume last stopped uncleanly? */
 bool intent_was_dirty(const struct intent *intent, uint64_t id);
+/*
+ * intent_distrust(intent, id):
+ * From now on ${id}'s region counts as dirty before this mount: something that
+ * was cut off is given this id.  It is to be marked besides.
+ */
+void intent_distrust(struct intent *intent, uint64_t id);
 /* intent_settle_all(intent): nothing was dirty before this mount (clean volume, or all is reconciled). */
 void intent_settle_all(struct intent *intent);
 /* intent_any(intent): how many regions were dirty before this mount? */

@@ -473,6 +473,28 @@ tags_cut(struct tags *tags, const struct tags_source *source, uint64_t count)
 }
 
 int
+tags_sum_again(struct tags *tags, const struct tags_source *source)
+{
+	uint8_t sum[DIGEST_SIZE];
+	int rc;
+
+	if ((rc = pages_sum(tags, source, 0, sum)) == 0)
+		memcpy(tags->sum, sum, DIGEST_SIZE);
+	return rc;
+}
+
+int
+tags_soil(struct tags *tags, const struct tags_source *source, uint64_t index)
+{
+	struct page *page;
+	int rc;
+
+	if ((rc = page_get(tags, source, index, &page)) == 0)
+		page->dirty = true;
+	return rc;
+}
+
+int
 tags_each_dirty(struct tags *tags, uint64_t id,
     int (*write)(void *arg, uint64_t index, const uint8_t *page), void *arg)
 {

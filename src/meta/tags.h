@@ -121,6 +121,15 @@ void tags_fill_record(const struct tags *tags, uint64_t block_count, struct reco
 /* tags_sum(tags): the XOR of the checks of all pages in the tags file, DIGEST_SIZE bytes; for tags_paged() only. */
 const uint8_t *tags_sum(const struct tags *tags);
 
+/*
+ * tags_sum_again(tags, source):
+ * Take the sum over the pages as they are, whatever the record said.  Loads all
+ * that are not in memory, one at a time.
+ */
+int tags_sum_again(struct tags *tags, const struct tags_source *source);
+/* tags_soil(tags, source, index): have page ${index} written at the next store, changed or not. */
+int tags_soil(struct tags *tags, const struct tags_source *source, uint64_t index);
+
 /* tags_trim(tags, page_max): drop clean pages, oldest first, until at most ${page_max} are left. */
 void tags_trim(struct tags *tags, uint64_t page_max);
 /* tags_page_count(tags): pages in memory. */

@@ -385,28 +385,48 @@ probe_xattrs(const struct dir_replica *d)
 	return errno == ENOSYS ? -EOPNOTSUPP : dir_replica_error();
 }
 
+/*
+ * Something of this file system to set times on, and to forget again: a file
+ * without a name, whose making does not touch the directory, so that a mount
+ * that is refused later leaves no trace.  Where there is no such thing, or no
+ * room for it, the directory itself, whose ctime then tells.
+ */
+static int
+open_for_probe(const struct dir_replica *d)
+{
+	return openat(d->root, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR);
+}
+
 /* Does it keep times to the nanosecond?  The seal of a record needs it. */
 static int
 probe_times(const struct dir_replica *d)
 {
 	struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, PROBE_NSEC } };
 	struct stat st, probed;
-	int rc = 0;
+	int own = -1, fd, rc = 0;
 
 	if (fstat(d->root, &st) != 0)
 		return dir_replica_error();
 	if (st.st_mtim.tv_nsec % 100 != 0)
 		return 0;
+	own = open_for_probe(d);
+	fd = own >= 0 ? own : d->root;
 	times[1].tv_sec = st.st_mtim.tv_sec;
-	if (futimens(d->root, times) != 0)
-		return dir_replica_error();
-	if (fstat(d->root, &probed) != 0)
+	if (futimens(fd, times) != 0) {
+		rc = dir_replica_error();
+		goto done;
+	}
+	if (fstat(fd, &probed) != 0)
 		rc = dir_replica_error();
 	else if (probed.st_mtim.tv_nsec != PROBE_NSEC)
 		rc = -ERANGE;
 	times[1] = st.st_mtim;
-	if (futimens(d->root, times) != 0 && rc == 0)
+	if (own < 0 && futimens(fd, times) != 0 && rc == 0)
 		rc = dir_replica_error();
+
+done:
+	if (own >= 0)
+		close(own);
 	return rc;
 }
 

@@ -14,6 +14,7 @@ struct fault {
 	struct fault_rule rule;
 	uint64_t seen;			/* of the rule's operations, since it was set */
 	uint64_t hits;
+	struct fault_plug *plug;
 	uint64_t counts[FAULT_OP_COUNT];
 };
 
@@ -22,6 +23,7 @@ struct verdict {
 	int before;			/* return this at once, if not 0 */
 	int after;			/* return this instead of the result, if not 0 */
 	bool cut;			/* do half of it */
+	bool skip;			/* say that it was done */
 };
 
 static struct fault *
@@ -39,11 +41,29 @@ wait_ms(unsigned ms)
 		;
 }
 
+/* What the plug has in store for it. */
+static void
+judge_plug(struct fault_plug *plug, enum fault_op op, struct verdict *verdict)
+{
+	pthread_mutex_lock(&plug->mutex);
+	if (!plug->pulled && (plug->ops & FAULT_MASK(op)) != 0 && ++plug->seen == plug->nth) {
+		plug->pulled = true;
+		plug->op = op;
+		verdict->cut = plug->half && (op == FAULT_PWRITE || op == FAULT_STORE);
+	}
+	if (plug->pulled && verdict->cut)
+		verdict->after = -EIO;
+	else if (plug->pulled)
+		verdict->before = -EIO;
+	verdict->skip = plug->no_syncs && (FAULT_SYNCS & FAULT_MASK(op)) != 0;
+	pthread_mutex_unlock(&plug->mutex);
+}
+
 /* Count the operation, wait, and say what is to become of it. */
 static struct verdict
 judge(struct fault *f, enum fault_op op)
 {
-	struct verdict verdict = { 0, 0, false };
+	struct verdict verdict = { 0, 0, false, false };
 	unsigned delay_ms = 0;
 	int error;
 
@@ -63,6 +83,8 @@ judge(struct fault *f, enum fault_op op)
 				verdict.before = error;
 		}
 	}
+	if (f->plug != NULL)
+		judge_plug(f->plug, op, &verdict);
 	pthread_mutex_unlock(&f->mutex);
 
 	if (delay_ms > 0)
@@ -92,7 +114,7 @@ fault_sync(struct replica *r)
 
 	if (verdict.before != 0)
 		return verdict.before;
-	rc = f->inner->ops->sync(f->inner);
+	rc = verdict.skip ? 0 : f->inner->ops->sync(f->inner);
 	return verdict.after != 0 ? verdict.after : rc;
 }
 
@@ -105,7 +127,7 @@ fault_dir_sync(struct replica *r, replica_handle dir)
 
 	if (verdict.before != 0)
 		return verdict.before;
-	rc = f->inner->ops->dir_sync(f->inner, dir);
+	rc = verdict.skip ? 0 : f->inner->ops->dir_sync(f->inner, dir);
 	return verdict.after != 0 ? verdict.after : rc;
 }
 
@@ -158,7 +180,7 @@ fault_store(struct replica *r, struct replica_at at, const struct replica_times 
 
 	if (verdict.before != 0)
 		return verdict.before;
-	rc = f->inner->ops->store(f->inner, at, times, record, len);
+	rc = f->inner->ops->store(f->inner, at, times, record, verdict.cut ? 0 : len);
 	return verdict.after != 0 ? verdict.after : rc;
 }
 
@@ -355,7 +377,7 @@ fault_fsync(struct replica *r, replica_handle file, bool data_only)
 
 	if (verdict.before != 0)
 		return verdict.before;
-	rc = f->inner->ops->fsync(f->inner, file, data_only);
+	rc = verdict.skip ? 0 : f->inner->ops->fsync(f->inner, file, data_only);
 	return verdict.after != 0 ? verdict.after : rc;
 }
 
@@ -594,6 +616,17 @@ fault_set(struct replica *r, const struct fault_rule *rule)
 	f->rule = rule != NULL ? *rule : none;
 	f->seen = 0;
 	f->hits = 0;
+	pthread_mutex_unlock(&f->mutex);
+}
+
+void
+fault_join(struct replica *r, struct fault_plug *plug)
+{
+	struct fault *f = self(r);
+
+	assert(r->ops == &fault_ops);
+	pthread_mutex_lock(&f->mutex);
+	f->plug = plug;
 	pthread_mutex_unlock(&f->mutex);
 }
 

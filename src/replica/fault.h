@@ -16,6 +16,8 @@
 #ifndef REPLICA_FAULT_H
 #define REPLICA_FAULT_H
 
+#include <pthread.h>
+
 #include "replica/replica.h"
 
 enum fault_op {
@@ -46,6 +48,23 @@ enum fault_mode {
 	FAULT_SHORT		/* pwrite writes half, and says so; others as FAULT_BEFORE */
 };
 
+/*
+ * One power cord for several replicas: they die together.  For a machine that
+ * goes down, or a process that is killed, at the nth operation of all that
+ * were asked of any of them: that one does not happen, nor any that follows,
+ * and all fail with EIO.  What is closed is still closed.
+ */
+struct fault_plug {
+	uint32_t ops;		/* which operations count */
+	uint64_t nth;		/* the one that does not happen, counted from 1; 0: none */
+	bool half;		/* that one is half done: pwrite of half the bytes, store without the record */
+	bool no_syncs;		/* what makes durable does nothing, and says that it did */
+	pthread_mutex_t mutex;	/* all below */
+	uint64_t seen;
+	bool pulled;
+	unsigned op;		/* the operation that it was pulled at */
+};
+
 struct fault_rule {
 	uint32_t ops;		/* which operations it is about */
 	uint64_t nth;		/* the first of them that it hits, counted from 1 */
@@ -67,6 +86,12 @@ int fault_replica_new(struct replica *inner, struct replica **out);
  * Follow ${rule} from now on, counting from here; NULL: none.
  */
 void fault_set(struct replica *r, const struct fault_rule *rule);
+
+/*
+ * fault_join(r, plug):
+ * Hang on ${plug}, which must outlive ${r}, from now on; NULL: on none.
+ */
+void fault_join(struct replica *r, struct fault_plug *plug);
 
 /* fault_hits(r): how often the rule was applied since it was set. */
 uint64_t fault_hits(struct replica *r);

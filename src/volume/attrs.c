@@ -205,14 +205,17 @@ set_locked(struct volume *v, struct node *node, const struct stat *want, unsigne
 	}
 	if ((mask & ATTRS_SIZE) && (rc = set_size(v, node, (uint64_t)want->st_size)) != 0)
 		return rc;
-	if (mask & (ATTRS_ATIME | ATTRS_ATIME_NOW | ATTRS_MTIME | ATTRS_MTIME_NOW))
-		set_times(v, node, want, mask);
 	if (mask & ATTRS_CTIME) {
 		change_times(node, false);
 		node->unsynced = true;
 		store_later(v, node);
 	}
-	return 0;
+	if (!(mask & (ATTRS_ATIME | ATTRS_ATIME_NOW | ATTRS_MTIME | ATTRS_MTIME_NOW)))
+		return 0;
+	set_times(v, node, want, mask);
+	/* Times stand nowhere but in the node until they are stored: a killed process would take them along. */
+	rc = mask & (ATTRS_ATIME | ATTRS_MTIME) && node_has_record(node) ? store_now(v, node) : 0;
+	return rc == -ENOSPC || rc == -EDQUOT ? 0 : rc;
 }
 
 int

@@ -273,10 +273,33 @@ round_one(struct volume *v, struct member *m, bool check)
 	}
 }
 
+void
+away_pause(struct volume *v, unsigned ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += (long)ms * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&v->hold_lock);
+	if (!atomic_load(&v->keeper_stop))
+		pthread_cond_timedwait(&v->keeper_wake, &v->hold_lock, &until);
+	pthread_mutex_unlock(&v->hold_lock);
+}
+
+void
+away_end(struct volume *v)
+{
+	pthread_mutex_lock(&v->hold_lock);
+	atomic_store(&v->keeper_stop, true);
+	pthread_cond_broadcast(&v->keeper_wake);
+	pthread_mutex_unlock(&v->hold_lock);
+}
+
 static void *
 keeper_run(void *arg)
 {
-	const struct timespec pause = { .tv_nsec = ROUND_MS * 1000000L };
 	struct volume *v = arg;
 	uint32_t saved = 0;
 	struct member *m;
@@ -292,7 +315,7 @@ keeper_run(void *arg)
 		}
 		for (m = v->members; m < v->members + v->member_count; m++)
 			round_one(v, m, rounds % CHECK_ROUNDS == 0);
-		(void)nanosleep(&pause, NULL);
+		away_pause(v, ROUND_MS);
 	}
 	return NULL;
 }
@@ -311,7 +334,7 @@ away_stop(struct volume *v)
 {
 	if (!v->keeper_runs)
 		return;
-	atomic_store(&v->keeper_stop, true);
+	away_end(v);
 	pthread_join(v->keeper, NULL);
 	v->keeper_runs = false;
 }

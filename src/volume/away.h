@@ -17,6 +17,10 @@
 int away_start(struct volume *volume);
 void away_stop(struct volume *volume);
 
+/* away_pause(volume, ms): wait, but not if the threads are to end. away_end(volume): they are. */
+void away_pause(struct volume *volume, unsigned ms);
+void away_end(struct volume *volume);
+
 /*
  * away_open(volume, member):
  * Get handles on .mendfs and what else a member needs, its replica being open.

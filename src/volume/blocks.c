@@ -12,6 +12,7 @@
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
+#include "volume/torn.h"
 
 /* Blocks that an unaligned request of FILE_IO_MAX bytes can touch. */
 #define SPAN_BLOCKS (FILE_IO_MAX / BLOCK + 2)
@@ -220,7 +221,9 @@ copy_mend(struct volume *v, struct member *m, const char *from, struct node *nod
 	ssize_t n;
 	int rc = 0;
 
-	atomic_fetch_add(&m->blocks_bad, 1);
+	/* What our own crash tore is no fault of the member's. */
+	if (!torn_now(v, node))
+		atomic_fetch_add(&m->blocks_bad, 1);
 	nodes_path(v, node, path, sizeof(path));
 	if (v->no_writes) {
 		log_warning("%s: block %" PRIu64 " (offset %" PRIu64 ") is bad on replica %s; not mended, for the volume is mounted read-only",
@@ -241,7 +244,9 @@ copy_mend(struct volume *v, struct member *m, const char *from, struct node *nod
 		rc = m->r->ops->store(m->r, at, &seal, NULL, 0);
 	if (handle >= 0)
 		m->r->ops->close(m->r, handle);
-	if (rc == 0) {
+	if (rc == 0 && torn_now(v, node)) {
+		log_debug("%s: block %" PRIu64 " on replica %s made as on %s after the unclean stop", path, index, m->r->path, from);
+	} else if (rc == 0) {
 		atomic_fetch_add(&m->mended, 1);
 		log_warning("mended %s: block %" PRIu64 " (offset %" PRIu64 ") on replica %s from %s",
 		    path, index, index * BLOCK, m->r->path, from);
@@ -281,9 +286,10 @@ blocks_mend(struct volume *v, struct node *node, uint64_t index, uint8_t *data)
 	/* One at a time: whoever comes second finds the block mended and counts nothing. */
 	pthread_mutex_lock(&v->heal_lock);
 	pthread_mutex_lock(&node->file->mutex);
-	good = find_proved(v, node, index, tag, data);
+	if ((good = find_proved(v, node, index, tag, data)) == NULL && torn_now(v, node))
+		good = torn_choose(v, node, index, tag, data);
 	pthread_mutex_unlock(&node->file->mutex);
-	if (good == NULL && digest_is_zero(tag)) {
+	if (good == NULL && digest_is_zero(tag) && !torn_now(v, node)) {
 		/* A block of zeros needs no source. */
 		memset(data, 0, len);
 	} else if (good == NULL) {

@@ -218,13 +218,20 @@ snapshot_compared(struct volume *v, struct dir *dir, size_t *differences)
 	return dir->m == NULL ? -EIO : 0;
 }
 
+/* May members have names after a crash that the digest does not know yet? */
+static bool
+names_torn(const struct volume *v, const struct node *dir)
+{
+	return v->was_unclean && intent_was_dirty(v->intent, node_key(dir));
+}
+
 /* One member's names, if they add up to the directory's digest: then they are all, and stand for the right things. */
 static bool
 snapshot_proved(struct volume *v, struct dir *dir)
 {
 	uint8_t sum[DIGEST_SIZE];
 
-	if ((dir->m = members_first(v)) == NULL ||
+	if (names_torn(v, dir->node) || (dir->m = members_first(v)) == NULL ||
 	    names_read(v, dir->m, dir->node, &dir->names) != 0)
 		return false;
 	if (dir->names.count > PROVE_MAX)

@@ -66,6 +66,31 @@ compare_paths(const struct mount *mount, unsigned which)
 	return 0;
 }
 
+/* A bind mount has a path of its own, and is the same directory. */
+static int
+compare_roots(struct mount *mount, unsigned which)
+{
+	struct candidate *c = &mount->candidates[which], *other;
+	const struct replica_at root = { .handle = REPLICA_ROOT };
+	struct stat st;
+	int rc;
+
+	if ((rc = c->r->ops->stat(c->r, root, &st)) != 0) {
+		explain_open(mount->options->replicas[which], rc);
+		return rc;
+	}
+	c->dev = st.st_dev;
+	c->ino = st.st_ino;
+	for (other = mount->candidates; other < c; other++) {
+		if (other->dev != c->dev || other->ino != c->ino)
+			continue;
+		log_error("%s: the same directory as %s; each replica is to be named once",
+		    mount->options->replicas[which], mount->options->replicas[other - mount->candidates]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int
 compare_mountpoint(const struct mount *mount, const struct candidate *c, const char *path)
 {
@@ -170,6 +195,10 @@ examine_one(struct mount *mount, unsigned i)
 		explain_open(path, rc);
 		return rc;
 	}
+	if ((rc = compare_roots(mount, i)) != 0)
+		return rc;
+	if (mount->options->wrap != NULL && (rc = mount->options->wrap(mount->options->wrap_arg, i, &c->r)) != 0)
+		return rc;
 	if ((rc = replica_lock_wait(c->r, !mount->options->read_only)) != 0) {
 		log_error("%s: in use by another mount or check of the volume; unmount it, or wait for it to end", path);
 		return rc == -EWOULDBLOCK ? -EBUSY : rc;

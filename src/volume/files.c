@@ -14,13 +14,14 @@
 #include "volume/patrol.h"
 #include "volume/records.h"
 #include "volume/store.h"
+#include "volume/torn.h"
 
 #define TRIM_TO 16		/* pages that a file keeps when there are too many in all */
 #define FILES_MIN 64		/* files kept however few may be open */
 #define EVICT_TRIES 4		/* files looked at for one that can go */
 
-static int
-file_alloc(struct volume *v, const struct record *record, struct file **out)
+int
+files_from(struct volume *v, const struct record *record, struct file **out)
 {
 	struct file *file;
 	unsigned i;
@@ -45,7 +46,7 @@ files_new(struct volume *v, struct file **file)
 {
 	const struct record empty = { .kind = RECORD_INLINE };
 
-	return file_alloc(v, &empty, file);
+	return files_from(v, &empty, file);
 }
 
 int
@@ -55,12 +56,19 @@ files_load(struct volume *v, struct node *node, struct file **out)
 	struct record record;
 	int rc;
 
+	if (node->torn == NULL && !node->dirty && node->kept_generation == node->generation && node->kept_generation != 0) {
+		record = (struct record){ .kind = RECORD_INLINE, .size = node->size, .tag_count = node->kept_count,
+		    .tags = node->kept_tags };
+		return files_from(v, &record, out);
+	}
 	/* Generation 0: made in this mount, and no record was stored yet. */
 	if (node->generation == 0)
 		return files_new(v, out);
+	if (node->torn != NULL)
+		return torn_load(v, node, out);
 	if ((rc = records_find(v, node, data, &record)) != 0)
 		return rc;
-	return file_alloc(v, &record, out);
+	return files_from(v, &record, out);
 }
 
 void

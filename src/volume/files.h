@@ -24,6 +24,8 @@
 int files_load(struct volume *volume, struct node *node, struct file **file);
 /* files_new(volume, file): the same for a file that is being made: it has no tags yet. */
 int files_new(struct volume *volume, struct file **file);
+/* files_from(volume, record, file): the same, with the tags of ${record}. */
+int files_from(struct volume *volume, const struct record *record, struct file **file);
 /* files_unload(volume, file): close all handles and free. */
 void files_unload(struct volume *volume, struct file *file);
 

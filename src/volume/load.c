@@ -10,7 +10,6 @@
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/settle.h"
-#include "volume/store.h"
 
 #define ACL_DEFAULT "system.posix_acl_default"
 
@@ -63,6 +62,13 @@ attributes_from(struct node *node, const struct judge_fact *fact)
 	node->paged = fact->record.kind == RECORD_PAGED;
 	if (S_ISREG(st->st_mode))
 		node->size = fact->record.size;
+	if (fact->record.kind == RECORD_INLINE && fact->record.tag_count <= NODE_TAGS_KEPT &&
+	    (fact->record.tags != NULL || fact->record.tag_count == 0)) {
+		node->kept_generation = node->generation;
+		node->kept_count = (uint8_t)fact->record.tag_count;
+		if (node->kept_count > 0)
+			memcpy(node->kept_tags, fact->record.tags, node->kept_count * DIGEST_SIZE);
+	}
 	if (S_ISDIR(st->st_mode))
 		memcpy(node->names, fact->record.sum, DIGEST_SIZE);
 }
@@ -70,7 +76,7 @@ attributes_from(struct node *node, const struct judge_fact *fact)
 /* A new node, or the one that is known by the id already. */
 static int
 node_from(struct volume *v, struct member *m, struct replica_at at, const struct judge_fact *fact, char **target,
-    struct node **out)
+    struct settled *settled, struct node **out)
 {
 	bool has_record = S_ISREG(fact->st.st_mode) || S_ISDIR(fact->st.st_mode);
 	uint64_t id = has_record ? fact->record.id : load_borrowed_id(m, fact->st.st_ino);
@@ -82,6 +88,11 @@ node_from(struct volume *v, struct member *m, struct replica_at at, const struct
 	if ((rc = nodes_new(id, fact->st.st_mode, &node)) != 0)
 		return rc;
 	attributes_from(node, fact);
+	if (settled != NULL) {
+		node->torn = settled->torn;
+		settled->torn = NULL;
+		node->names_stale = settled->dirty && S_ISDIR(node->mode);
+	}
 	if (S_ISDIR(node->mode) && node->has_xattrs)
 		node->default_acl = m->r->ops->xattr_get(m->r, at, ACL_DEFAULT, NULL, 0) > 0;
 	node->target = *target;
@@ -97,7 +108,7 @@ node_from(struct volume *v, struct member *m, struct replica_at at, const struct
 
 /* The slow way: everybody is asked. */
 static int
-load_settled(struct volume *v, struct node *dir, const char *name, struct node **node, bool *dirty)
+load_settled(struct volume *v, struct node *dir, const char *name, struct node **node)
 {
 	struct settled settled;
 	struct replica_at at = { REPLICA_ROOT, NULL };
@@ -108,8 +119,7 @@ load_settled(struct volume *v, struct node *dir, const char *name, struct node *
 	if (dir != NULL && (rc = handles_dir(v, settled.source, dir, &at.handle)) != 0)
 		goto done;
 	at.name = name;
-	rc = node_from(v, settled.source, at, &settled.fact, &settled.target, node);
-	*dirty = settled.dirty;
+	rc = node_from(v, settled.source, at, &settled.fact, &settled.target, &settled, node);
 	if (dir != NULL)
 		handles_done(v, dir);
 
@@ -172,7 +182,7 @@ load_proved(struct volume *v, struct node *dir, const char *name, struct member 
 		else
 			nodes_put(v, *node);
 	} else if (proved(v, dir, &fact)) {
-		rc = node_from(v, m, at, &fact, &target, node);
+		rc = node_from(v, m, at, &fact, &target, NULL, node);
 	}
 	handles_done(v, dir);
 	return rc;
@@ -235,7 +245,6 @@ load_absent_forget(struct volume *v)
 int
 load_name(struct volume *v, struct node *dir, const char *name, struct node **out)
 {
-	bool dirty = false;
 	struct member *asked;
 	struct node *node;
 	int rc;
@@ -248,7 +257,7 @@ load_name(struct volume *v, struct node *dir, const char *name, struct node **ou
 		return -ENOENT;
 	rc = load_proved(v, dir, name, &asked, &node);
 	if (rc == -EAGAIN || (rc == -ENOENT && !nowhere_else(v, dir, name, asked)))
-		rc = load_settled(v, dir, name, &node, &dirty);
+		rc = load_settled(v, dir, name, &node);
 	if (rc == -ENOENT)
 		absent_note(v, dir, name);
 	if (rc != 0)
@@ -257,11 +266,6 @@ load_name(struct volume *v, struct node *dir, const char *name, struct node **ou
 		nodes_put(v, node);
 		return rc;
 	}
-	if (dirty && S_ISDIR(node->mode) && settle_directory(v, node) == 0) {
-		pthread_rwlock_wrlock(&node->lock);
-		store_later(v, node);
-		pthread_rwlock_unlock(&node->lock);
-	}
 	*out = node;
 	return 0;
 }
@@ -269,29 +273,24 @@ load_name(struct volume *v, struct node *dir, const char *name, struct node **ou
 int
 load_root(struct volume *v)
 {
-	bool dirty = false;
 	int rc;
 
-	if ((rc = load_settled(v, NULL, NULL, &v->root, &dirty)) != 0)
+	if ((rc = load_settled(v, NULL, NULL, &v->root)) != 0)
 		return rc;
 	if (node_key(v->root) != VOLUME_ROOT_ID || !S_ISDIR(v->root->mode))
 		return -EIO;
 	/* .mendfs is no subdirectory that anybody sees. */
 	if (v->root->nlink > 2)
 		v->root->nlink--;
-	if (dirty && (rc = settle_directory(v, v->root)) == 0)
-		store_later(v, v->root);
-	return rc;
+	return 0;
 }
 
 int
 load_mend(struct volume *v, struct node *dir, const char *name)
 {
 	struct settled settled;
-	int rc;
+	int rc = settle_name(v, dir, name, &settled);
 
-	load_absent_forget(v);
-	rc = settle_name(v, dir, name, &settled);
 	settle_free(&settled);
 	return rc;
 }

@@ -42,7 +42,7 @@ int load_mend_node(struct volume *volume, struct node *node);
 int load_entry(struct volume *volume, struct node *dir, const char *name, struct member *m, ino_t ino,
     mode_t *type, uint64_t *id, uint8_t *digest);
 
-/* load_absent_forget(volume): names are about to be made.  Tree lock, exclusively. */
+/* load_absent_forget(volume): names are about to be made or mended.  Tree lock. */
 void load_absent_forget(struct volume *volume);
 
 /* load_borrowed_id(member, ino): the id of what carries no record. */

@@ -16,6 +16,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/membership.c \
 	src/volume/missed.c src/volume/missed.h \
 	src/volume/mount.c src/volume/mount.h \
+	src/volume/moves.c src/volume/moves.h \
 	src/volume/names.c src/volume/names.h \
 	src/volume/namesop.c src/volume/namesop.h \
 	src/volume/node.h \
@@ -31,8 +32,10 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/resync_private.h \
 	src/volume/settle.c src/volume/settle.h \
 	src/volume/show.h \
+	src/volume/spots.c src/volume/spots.h \
 	src/volume/state.h \
 	src/volume/store.c src/volume/store.h \
+	src/volume/torn.c src/volume/torn.h \
 	src/volume/volume.c src/volume/volume.h \
 	src/volume/walk.c src/volume/walk.h \
 	src/volume/write.c src/volume/write.h \

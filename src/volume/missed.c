@@ -228,6 +228,9 @@ missed_begin(struct volume *v, struct member *m)
 			atomic_fetch_or(&node->suspect, bit);
 		add_locked(v, node, bit);
 	}
+	/* What is reconciled after a crash is not noted. */
+	if (atomic_load(&v->reconciling))
+		m->lack.walk = true;
 	if (v->dropped_too_many > synced)
 		m->lack.everything = m->lack.walk = true;
 	for (i = 0; i < v->dropped_count; i++) {

@@ -13,6 +13,7 @@
 #include "volume/missed.h"
 #include "volume/mount.h"
 #include "volume/nodes.h"
+#include "volume/settle.h"
 #include "volume/volume.h"
 
 static int
@@ -65,6 +66,7 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	pthread_mutex_init(&v->missed_lock, NULL);
 	pthread_mutex_init(&v->hold_lock, NULL);
 	pthread_cond_init(&v->hold_ended, NULL);
+	pthread_cond_init(&v->keeper_wake, NULL);
 	pthread_cond_init(&v->flusher_wake, NULL);
 	list_init(&v->all);
 	list_init(&v->missed);
@@ -75,7 +77,7 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	list_init(&v->patrol);
 	list_init(&v->files);
 	*out = v;
-	if ((rc = hashmap_init(&v->by_id)) != 0 || (rc = hashmap_init(&v->by_name)) != 0)
+	if ((rc = hashmap_init(&v->by_id)) != 0 || (rc = hashmap_init(&v->by_name)) != 0 || (rc = hashmap_init(&v->remade)) != 0)
 		return rc;
 	return intent_new(&v->digest, &v->intent);
 }
@@ -173,6 +175,7 @@ load_intent(struct volume *v)
 	} else {
 		intent_settle_all(v->intent);
 	}
+	v->first_id = next;
 	atomic_store(&v->next_id, next);
 	return 0;
 }
@@ -252,6 +255,7 @@ mount_release(struct volume *v)
 
 	if (v == NULL)
 		return 0;
+	settle_forget(v);
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		lane_free(m->lane);
 		if (m->tags != REPLICA_NONE)
@@ -270,6 +274,7 @@ mount_release(struct volume *v)
 	intent_free(v->intent);
 	hashmap_free(&v->by_id);
 	hashmap_free(&v->by_name);
+	hashmap_free(&v->remade);
 	sodium_memzero(&v->digest, sizeof(v->digest));
 	free(v);
 	return rc;

@@ -13,6 +13,8 @@
 struct candidate {
 	struct replica *r;
 	char *real;			/* absolute path, no links */
+	dev_t dev;			/* of the top directory */
+	ino_t ino;
 	int label_error;		/* 0, or why there is no label; -ENOENT: none */
 	struct label label;
 	bool empty;			/* no names but .mendfs, or an empty lost+found */

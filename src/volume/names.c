@@ -65,6 +65,17 @@ dir_changed(struct volume *v, struct node *dir, const struct node *node, const c
 	pthread_rwlock_unlock(&dir->lock);
 }
 
+/* What changes its name may be passed over by the walk that reconciles in the background. */
+static void
+walk_note(struct volume *v, struct node *node)
+{
+	pthread_rwlock_rdlock(&node->lock);
+	if (S_ISDIR(node->mode) || node->torn != NULL)
+		atomic_store(&v->walk_again, true);
+	pthread_rwlock_unlock(&node->lock);
+	atomic_store(&v->walk_moved, true);
+}
+
 /* A node lost a name. Tree lock, exclusively. */
 static void
 node_unlinked(struct volume *v, struct node *node)
@@ -86,6 +97,7 @@ node_unlinked(struct volume *v, struct node *node)
 	if (gone) {
 		patrol_leave(v, node);
 		nodes_unhash(v, node);
+		atomic_store(&v->walk_moved, true);
 	}
 }
 
@@ -376,6 +388,22 @@ names_tmpfile(struct volume *v, struct node *dir, mode_t mode,
 	return rc;
 }
 
+/*
+ * By its id a file is known again, should a crash cut a change of its names
+ * off.  One that was made a moment ago has no record yet.  Tree lock, exclusively.
+ */
+static int
+give_record(struct volume *v, struct node *node)
+{
+	int rc;
+
+	pthread_rwlock_wrlock(&node->lock);
+	rc = node_has_record(node) && node->generation == 0 && node->nlink > 0 ? store_now(v, node) : 0;
+	pthread_rwlock_unlock(&node->lock);
+	/* For want of room nobody shall be kept from changing names: it is tried again. */
+	return rc == -ENOSPC || rc == -EDQUOT ? 0 : rc;
+}
+
 int
 names_link(struct volume *v, struct node *node, struct node *dir, const char *name, struct stat *st)
 {
@@ -389,6 +417,10 @@ names_link(struct volume *v, struct node *node, struct node *dir, const char *na
 	if ((rc = members_mark(v, node_key(dir), node_has_record(node) ? node_key(node) : node_key(dir))) != 0)
 		return rc;
 	pthread_rwlock_wrlock(&v->tree);
+	if ((rc = give_record(v, node)) != 0) {
+		pthread_rwlock_unlock(&v->tree);
+		return rc;
+	}
 	/* Its handles are a way to it: nobody may close them meanwhile. */
 	pthread_rwlock_wrlock(&node->lock);
 	rc = dir->nlink == 0 ? -ENOENT : namesop_link(v, &op);
@@ -397,6 +429,7 @@ names_link(struct volume *v, struct node *node, struct node *dir, const char *na
 		namesop_uncreate(v, &op);
 	if (rc == 0) {
 		dir_changed(v, dir, node, name, 0);
+		walk_note(v, node);
 		pthread_rwlock_wrlock(&node->lock);
 		node->nlink++;
 		node->unsynced = true;
@@ -478,7 +511,9 @@ rename_nodes(struct volume *v, const struct namesop *op, struct node *from, stru
 	dir_changed(v, op->new_dir, from, op->new_name, from_dir);
 	rc = nodes_link(v, from, op->new_dir, op->new_name);
 	touch(v, from, op->dir != op->new_dir);
+	walk_note(v, from);
 	if (exchange) {
+		walk_note(v, to);
 		dir_changed(v, op->dir, to, op->name, to_dir);
 		if (rc == 0)
 			rc = nodes_link(v, to, op->dir, op->name);
@@ -516,7 +551,8 @@ rename_locked(struct volume *v, struct namesop *op)
 	/* Two names of one file: nothing happens, and both stay. */
 	if (rc != 0 || from == to)
 		goto done;
-	if ((rc = rename_mark(v, op, from, to)) != 0)
+	if ((rc = rename_mark(v, op, from, to)) != 0 || (rc = give_record(v, from)) != 0 ||
+	    (to != NULL && (rc = give_record(v, to)) != 0))
 		goto done;
 	if (to != NULL && !(op->flags & RENAME_EXCHANGE) &&
 	    (rc = keep_reachable(v, to, op->new_dir, op->new_name)) != 0)

@@ -50,6 +50,7 @@ node_free(struct node *node)
 	pthread_rwlock_destroy(&node->lock);
 	free(node->directory);
 	free(node->target);
+	free(node->torn);
 	free(node);
 }
 

@@ -9,6 +9,7 @@
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
+#include "volume/torn.h"
 
 /* Open the tags file on one member, once. File mutex or node lock exclusively. */
 static int
@@ -137,7 +138,7 @@ survey_take(struct volume *v, struct node *node, struct file *file, uint64_t ind
 		}
 	}
 	/* Zeros that the sum vouches for are as good as any page. */
-	if (s->best != PAGE_GOOD && s->any_zeros && zeros_are_meant(v, node, file)) {
+	if (s->best != PAGE_GOOD && s->any_zeros && (torn_now(v, node) || zeros_are_meant(v, node, file))) {
 		memset(s->page, 0, TAGPAGE_SIZE);
 		memset(s->zeros, 0, sizeof(s->zeros));
 		s->best = PAGE_GOOD;
@@ -199,6 +200,31 @@ pages_prove(struct volume *v, struct node *node, struct file *file, uint64_t ind
 
 	survey_take(v, node, file, index, &s);
 	survey_mend(v, node, file, index, &s);
+}
+
+void
+pages_equalise(struct volume *v, struct node *node, struct file *file, uint64_t index)
+{
+	struct pages_context context = { v, node, file };
+	const struct tags_source source = { pages_load, pages_next, &context };
+	uint8_t page[TAGPAGE_SIZE];
+	struct survey s;
+	struct member *m;
+
+	if (v->no_writes)
+		return;
+	survey_take(v, node, file, index, &s);
+	if (s.best != PAGE_GOOD) {
+		/* Made anew from the data, and stored with the record. */
+		(void)tags_soil(file->tags, &source, index);
+		return;
+	}
+	for_each_member(v, m) {
+		if (pages_read(v, m, node, file, index, page) == 0 && memcmp(page, s.page, TAGPAGE_SIZE) == 0)
+			continue;
+		members_settle(v, m, page_write(m, node, file, index, s.page), "reconciling tags");
+		file->tags_written = true;
+	}
 }
 
 int

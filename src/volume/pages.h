@@ -38,6 +38,12 @@ void pages_give_up(struct volume *volume, struct node *node, struct file *file);
 /* pages_cut(volume, node, file, count): the tags files have ${count} pages left. */
 void pages_cut(struct volume *volume, const struct node *node, struct file *file, uint64_t count);
 
+/*
+ * pages_equalise(volume, node, file, index):
+ * Of a torn file: have the page that pages_load takes on all members; where no
+ * member has a sound one, at the next store.  Node lock, exclusively.
+ */
+void pages_equalise(struct volume *volume, struct node *node, struct file *file, uint64_t index);
 /* pages_prove(volume, node, file, index): look at a page on all members, and mend. */
 void pages_prove(struct volume *volume, struct node *node, struct file *file, uint64_t index);
 

@@ -12,10 +12,12 @@
 #include "volume/pages.h"
 #include "volume/patrol.h"
 #include "volume/records.h"
+#include "volume/torn.h"
 
-#define QUEUE_MAX 4096			/* files; the ones that find no place are met another time */
-#define ROUND_FILES 32			/* proved in one round of the flusher, at most, */
-#define ROUND_BYTES (4u << 20)		/* and how much of them */
+#define QUEUE_MAX 16384			/* files; those that find no place are met when they are used again */
+#define ROUND_MS 40			/* one round of the flusher works this long, at most, */
+#define ROUND_BYTES (8u << 20)		/* and proves so much of each member; */
+#define TURN_BYTES FILE_IO_MAX		/* so much of one file, whose lock is held, before another has its turn */
 #define FINISH_MS 5000			/* before a clean unmount the queue has this long */
 #define AT_ONCE_BYTES (64u << 20)	/* a broken seal: proved before close(2) returns up to this size */
 
@@ -26,24 +28,57 @@ patrol_sealed(const struct node *node, const struct stat *st)
 	    st->st_mtim.tv_nsec == node->mtime.tv_nsec;
 }
 
-/* Prove the file's copies on all members, from block ${*next} on, at most ${bytes}; true at the end of file. */
-static bool
-prove(struct volume *v, struct node *node, uint64_t *next, uint64_t bytes)
+/*
+ * Prove ${count} blocks on all members, with the pages of their tags.  Of a
+ * dirty file pages on disk may be old; they are mended from each other even
+ * so, for the store that is to come writes the new ones over them.
+ */
+static void
+prove_blocks(struct volume *v, struct node *node, uint64_t first, uint64_t count)
 {
-	uint64_t blocks = (node->size + BLOCK - 1) / BLOCK, count, page;
+	uint64_t page, last = (first + count - 1) / TAGPAGE_TAGS;
 	struct member *m;
 
-	if (*next == 0 && !node->dirty)
+	for (page = first / TAGPAGE_TAGS; tags_paged(node->file->tags) && page <= last; page++)
+		pages_prove(v, node, node->file, page);
+	for_each_member(v, m)
+		blocks_prove(v, node, m, first, count);
+}
+
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Prove the file's copies on all members from where its patrol stands, at most
+ * ${*bytes} of each, which are counted down; true when it has come round.
+ */
+static bool
+prove(struct volume *v, struct node *node, uint64_t *bytes)
+{
+	uint64_t blocks = (node->size + BLOCK - 1) / BLOCK, end, count;
+
+	/* At the beginning; a dirty file's record is written anew on all members. */
+	if (!node->patrol_wrapped && node->patrol_next == node->patrol_stop && !node->dirty)
 		records_prove(v, node);
-	for (; *next < blocks && bytes > 0; *next += count) {
-		count = FILE_IO_MAX / BLOCK < blocks - *next ? FILE_IO_MAX / BLOCK : blocks - *next;
-		bytes -= count * BLOCK < bytes ? count * BLOCK : bytes;
-		for (page = *next / TAGPAGE_TAGS; tags_paged(node->file->tags) && page <= (*next + count - 1) / TAGPAGE_TAGS; page++)
-			pages_prove(v, node, node->file, page);
-		for_each_member(v, m)
-			blocks_prove(v, node, m, *next, count);
+	for (;;) {
+		end = node->patrol_wrapped ? least(node->patrol_stop, blocks) : blocks;
+		if (node->patrol_next >= end && node->patrol_wrapped)
+			return true;
+		if (node->patrol_next >= end) {
+			node->patrol_wrapped = true;
+			node->patrol_next = 0;
+			continue;
+		}
+		if (*bytes == 0)
+			return false;
+		count = least(FILE_IO_MAX / BLOCK, end - node->patrol_next);
+		prove_blocks(v, node, node->patrol_next, count);
+		node->patrol_next += count;
+		*bytes -= least(count * BLOCK, *bytes);
 	}
-	return *next >= blocks;
 }
 
 static bool
@@ -64,8 +99,6 @@ seal_broken(struct volume *v, struct node *node, struct member *m)
 static void
 enqueue(struct volume *v, struct node *node)
 {
-	if (node->file != NULL)
-		node->file->patrolled_ms = clock_monotonic_ms();
 	pthread_mutex_lock(&v->dirty_lock);
 	if (!list_linked(&node->patrol_link) && v->patrol_count < QUEUE_MAX) {
 		nodes_hold(v, node);
@@ -105,17 +138,22 @@ patrol_leave(struct volume *v, struct node *node)
 		nodes_put(v, node);
 }
 
-/* The seal of a proved copy again, where somebody had broken it. */
+/* The seals of proved copies again, where somebody had broken them; the file is open on all members. */
 static void
-seal_again(struct volume *v, struct node *node, struct member *m)
+seal_again(struct volume *v, struct node *node)
 {
 	const struct replica_times seal = { .atime.tv_nsec = UTIME_OMIT, .mtime = node->mtime };
-	struct handles_place place;
+	struct replica_at at = { .name = NULL };
+	struct member *m;
+	struct stat st;
 
-	if (!seal_broken(v, node, m) || handles_at(v, m, node, &place) != 0)
-		return;
-	members_settle(v, m, m->r->ops->store(m->r, place.at, &seal, NULL, 0), "sealing a file");
-	handles_at_done(v, &place);
+	for_each_member(v, m) {
+		at.handle = node->file->handle[m->index];
+		/* While dirty, the next store seals. */
+		if (!node->dirty && (m->r->ops->stat(m->r, at, &st) != 0 || !patrol_sealed(node, &st)))
+			members_settle(v, m, m->r->ops->store(m->r, at, &seal, NULL, 0), "sealing a file");
+	}
+	node->patrol_seal = false;
 }
 
 bool
@@ -123,7 +161,7 @@ patrol_broken(struct volume *v, struct node *node)
 {
 	struct member *m;
 
-	if (node->dirty || v->no_writes || node->nlink == 0 || members_in_sync(v) < 2)
+	if (node->dirty || node->patrol_seal || torn_now(v, node) || v->no_writes || node->nlink == 0 || members_in_sync(v) < 2)
 		return false;
 	for_each_member(v, m) {
 		if (seal_broken(v, node, m))
@@ -132,11 +170,19 @@ patrol_broken(struct volume *v, struct node *node)
 	return false;
 }
 
+/* From here on, whatever was proved of it before: each block once more. */
+static void
+begin(struct node *node)
+{
+	node->patrol_stop = node->patrol_next;
+	node->patrol_wrapped = false;
+}
+
 void
 patrol_mend(struct volume *v, struct node *node)
 {
 	char path[NODES_PATH_MAX];
-	uint64_t next = 0;
+	uint64_t bytes = AT_ONCE_BYTES;
 	struct member *m;
 
 	for_each_member(v, m) {
@@ -148,13 +194,12 @@ patrol_mend(struct volume *v, struct node *node)
 	if (files_use_locked(v, node, FILES_READ_ALL) != 0)
 		return;
 	files_mend_lengths(v, node);
-	if (prove(v, node, &next, AT_ONCE_BYTES)) {
-		for_each_member(v, m)
-			seal_again(v, node, m);
-	} else {
-		node->patrol_next = next;
+	begin(node);
+	node->patrol_seal = true;
+	if (prove(v, node, &bytes))
+		seal_again(v, node);
+	else
 		enqueue(v, node);
-	}
 }
 
 void
@@ -162,7 +207,8 @@ patrol_queue(struct volume *v, struct node *node)
 {
 	if (v->no_writes || members_in_sync(v) < 2)
 		return;
-	node->patrol_next = 0;
+	node->file->patrolled_ms = clock_monotonic_ms();
+	begin(node);
 	enqueue(v, node);
 }
 
@@ -173,44 +219,42 @@ patrol_again(struct volume *v, struct node *node)
 		patrol_queue(v, node);
 }
 
-/* One file from the queue; the bytes that it took. */
+/* One file from the queue has its turn; returns how many bytes of it were proved on each member. */
 static uint64_t
-round_one(struct volume *v, struct node *node, uint64_t bytes)
+turn(struct volume *v, struct node *node, uint64_t most)
 {
-	uint64_t before;
-	bool done = true, opened = false;
+	uint64_t bytes = most;
+	bool done = true, opened;
 
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_wrlock(&node->lock);
-	before = node->patrol_next;
-	if (node->nlink > 0) {
+	/* What has lost its last name goes when it is closed; of a torn file the walker proves all copies. */
+	if (node->nlink > 0 && !torn_now(v, node)) {
+		/* One in use is not used by this: it would stay so for ever. */
 		opened = node->file == NULL;
-		if (files_attach(v, node) == 0) {
-			done = files_open_all(v, node, false) != 0 || prove(v, node, &node->patrol_next, bytes);
+		if (!opened || files_attach(v, node) == 0) {
+			if (files_open_all(v, node, false) == 0 && (done = prove(v, node, &bytes)) && node->patrol_seal)
+				seal_again(v, node);
 			if (opened && !node->dirty)
 				files_detach(v, node);
 		}
 	}
-	bytes = (node->patrol_next - before) * BLOCK;
 	pthread_rwlock_unlock(&node->lock);
 	pthread_rwlock_unlock(&v->tree);
 	if (!done)
 		enqueue(v, node);
 	nodes_put(v, node);
-	return bytes;
+	return most - bytes;
 }
 
 void
 patrol_round(struct volume *v)
 {
-	uint64_t left = ROUND_BYTES, took;
+	uint64_t start = clock_monotonic_ms(), bytes = 0;
 	struct node *node;
-	unsigned files;
 
-	for (files = 0; files < ROUND_FILES && left > 0 && (node = dequeue(v)) != NULL; files++) {
-		took = round_one(v, node, left);
-		left -= took < left ? took : left;
-	}
+	while (bytes < ROUND_BYTES && clock_monotonic_ms() - start < ROUND_MS && (node = dequeue(v)) != NULL)
+		bytes += turn(v, node, TURN_BYTES);
 }
 
 void

@@ -7,6 +7,13 @@
  * come into use wait in a queue, from which the flusher proves their other
  * copies, a little at a time, so that it never competes with the work.  Those
  * that stay in use come back every PATROL_AGAIN_MS.
+ *
+ * Invariant: a file in the queue is proved from patrol_next to its end, and
+ * then from its beginning to patrol_stop.  When it is queued once more,
+ * patrol_stop moves to where the patrol stands, and that goes on: so a file
+ * that is queued again and again is proved in its whole length nevertheless,
+ * and each block once more each time.  What is appended when the end is behind
+ * it was just written.
  */
 
 #ifndef VOLUME_PATROL_H

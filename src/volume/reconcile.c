@@ -48,19 +48,25 @@ newest(struct reconcile_copy *copies, unsigned count)
 	return best;
 }
 
-/* How long should the file be? */
+/*
+ * How long should the file be?  As the newest record says, if any copy is, else
+ * as the shortest: where copies differ only the last change was cut off, and
+ * what came before is on all of them.
+ */
 static uint64_t
 choose_size(const struct reconcile_copy *copies, unsigned count, const struct reconcile_copy *record)
 {
-	bool agree = true, recorded = false;
+	uint64_t shortest = UINT64_MAX, longest = 0, size;
+	bool recorded = false;
 	unsigned i;
 
 	for (i = 0; i < count; i++) {
-		agree = agree && copies[i].fact->st.st_size == copies[0].fact->st.st_size;
-		recorded = recorded || (record != NULL &&
-		    (uint64_t)copies[i].fact->st.st_size == record->fact->record.size);
+		size = (uint64_t)copies[i].fact->st.st_size;
+		shortest = size < shortest ? size : shortest;
+		longest = size > longest ? size : longest;
+		recorded = recorded || (record != NULL && size == record->fact->record.size);
 	}
-	return agree || !recorded ? (uint64_t)copies[0].fact->st.st_size : record->fact->record.size;
+	return shortest != longest && recorded ? record->fact->record.size : shortest;
 }
 
 /* All that is held while one file is gone through. */
@@ -213,6 +219,7 @@ reconcile_file(struct volume *v, struct reconcile_copy *copies, unsigned count, 
 	}
 	if ((rc = members_mark(v, id, id)) != 0)
 		goto done;
+	intent_distrust(v->intent, id);
 	w.size = choose_size(copies, count, record);
 	if ((rc = equalise(&w)) != 0)
 		goto done;
@@ -229,6 +236,117 @@ done:
 	return rc;
 }
 
+/* All copies get the length. */
+static int
+equalise_length(const struct reconcile_copy *copies, unsigned count, uint64_t size, const char *path)
+{
+	replica_handle file;
+	struct replica *r;
+	unsigned i;
+	int rc;
+
+	for (i = 0; i < count; i++) {
+		if ((uint64_t)copies[i].fact->st.st_size == size)
+			continue;
+		r = copies[i].m->r;
+		if ((rc = r->ops->open(r, copies[i].at, true, &file, NULL)) != 0)
+			return rc;
+		rc = r->ops->truncate(r, file, size);
+		r->ops->close(r, file);
+		if (rc != 0)
+			return rc;
+		log_info("%s: %lld bytes long on replica %s after the unclean stop, and now %" PRIu64, path,
+		    (long long)copies[i].fact->st.st_size, r->path, size);
+	}
+	return 0;
+}
+
+static bool
+same_meta(const struct judge_fact *a, const struct judge_fact *b)
+{
+	return a->meta_matches && b->meta_matches && a->record_error == 0 && b->record_error == 0 &&
+	    a->record.meta == b->record.meta;
+}
+
+/* All copies get owner, mode and attributes of ${source}. */
+static int
+equalise_meta(struct volume *v, const struct reconcile_copy *copies, unsigned count, unsigned source)
+{
+	struct copy c = { .digest = &v->digest, .src = copies[source].m->r };
+	unsigned i;
+	int rc;
+
+	for (i = 0; i < count; i++) {
+		if (i == source || same_meta(copies[i].fact, copies[source].fact))
+			continue;
+		c.dst = copies[i].m->r;
+		if ((rc = copy_meta(&c, copies[source].at, copies[i].at)) != 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* What the node is to be: the newest record's tags, with all else as it is found. */
+static int
+begin_fact(struct volume *v, const struct reconcile_copy *from, const struct reconcile_copy *record, uint64_t size,
+    bool at_rest, struct judge_fact *fact)
+{
+	int rc = 0;
+
+	*fact = *from->fact;
+	fact->record_error = 0;
+	fact->record = record->fact->record;
+	fact->record.size = size;
+	if (!at_rest) {
+		fact->record.mtime = from->fact->st.st_mtim;
+		fact->record.ctime = from->fact->st.st_ctim;
+	}
+	if (from->fact->record_error == 0 && from->fact->meta_matches)
+		fact->record.meta = from->fact->record.meta;
+	else
+		rc = stamp_meta(from->m->r, from->at, &v->digest, &from->fact->st, &fact->record.meta);
+	fact->meta_matches = rc == 0;
+	return rc;
+}
+
+int
+reconcile_begin(struct volume *v, struct reconcile_copy *copies, unsigned count, unsigned source,
+    const char *path, struct judge_fact *fact, struct torn **out)
+{
+	struct reconcile_copy *record = newest(copies, count);
+	uint64_t size = choose_size(copies, count, record);
+	struct torn *torn;
+	bool at_rest = false;
+	unsigned i, index;
+	int rc;
+
+	for (i = 0; i < count; i++)
+		at_rest = at_rest || (sealed(copies[i].fact) && copies[i].fact->record.generation == record->fact->record.generation);
+	if ((torn = torn_new(v)) == NULL)
+		return -ENOMEM;
+	torn->newest = record->m->index;
+	torn->sealed = !reconcile_needed(copies, count);
+	for (i = 0; i < count; i++) {
+		index = copies[i].m->index;
+		if (copies[i].fact->record_error != 0)
+			continue;
+		/* A record has one encoding: these are the bytes that were read. */
+		rc = record_encode(&v->digest, &copies[i].fact->record, torn->bytes[index], RECORD_SIZE_MAX);
+		torn->len[index] = rc < 0 ? 0 : rc;
+	}
+	if ((rc = begin_fact(v, &copies[source], record, size, at_rest, fact)) == 0 && !v->no_writes &&
+	    (rc = equalise_length(copies, count, size, path)) == 0)
+		rc = equalise_meta(v, copies, count, source);
+	if (rc != 0) {
+		free(torn);
+		return rc;
+	}
+	if (!torn->sealed)
+		log_info("%s: was being changed when the volume stopped: its blocks are settled as they are read", path);
+	*out = torn;
+	return 0;
+}
+
 int
 reconcile_bare_directory(struct volume *v, struct reconcile_copy *copy)
 {
@@ -243,5 +361,7 @@ reconcile_bare_directory(struct volume *v, struct reconcile_copy *copy)
 	}
 	if ((rc = members_mark(v, record.id, record.id)) != 0)
 		return rc;
+	/* What is in it may be torn as well. */
+	intent_distrust(v->intent, record.id);
 	return stamp_directory(copy->m->r, copy->at, &v->digest, &record);
 }

@@ -580,7 +580,6 @@ resync_member(struct volume *v, struct member *m)
 static void *
 resync_run(void *arg)
 {
-	const struct timespec pause = { .tv_nsec = WAIT_MS * 1000000L };
 	struct volume *v = arg;
 	struct member *m;
 
@@ -590,7 +589,7 @@ resync_run(void *arg)
 			if (atomic_load(&m->state) == MEMBER_BACK && members_in_sync(v) > 0 && !atomic_load(&v->reconciling))
 				resync_member(v, m);
 		}
-		(void)nanosleep(&pause, NULL);
+		away_pause(v, WAIT_MS);
 	}
 	return NULL;
 }
@@ -609,7 +608,7 @@ resync_stop(struct volume *v)
 {
 	if (!v->resyncer_runs)
 		return;
-	atomic_store(&v->keeper_stop, true);
+	away_end(v);
 	pthread_join(v->resyncer, NULL);
 	v->resyncer_runs = false;
 }

@@ -14,9 +14,14 @@
 #include "volume/handles.h"
 #include "volume/load.h"
 #include "volume/members.h"
+#include "volume/moves.h"
 #include "volume/nodes.h"
 #include "volume/reconcile.h"
 #include "volume/settle.h"
+#include "volume/store.h"
+
+/* Files with several names that were made anew after an unclean stop, and are kept in mind until the walk is through. */
+#define REMADE_MAX 1024
 
 /* All that is known while one name is settled. */
 struct ask {
@@ -30,6 +35,8 @@ struct ask {
 	bool pinned[VOLUME_REPLICAS_MAX];
 	uint8_t *records;		/* RECORD_SIZE_MAX bytes a member */
 	struct judge_verdict verdict;
+	struct torn *torn;		/* a regular file's, whose blocks are settled later; */
+	struct judge_fact begun;	/* then what its node is made from */
 	char path[NODES_PATH_MAX + NAME_MAX + 2];
 };
 
@@ -125,6 +132,7 @@ ask_free(struct ask *a)
 			handles_done(a->v, a->dir);
 		free(a->targets[i]);
 	}
+	free(a->torn);
 	free(a->records);
 }
 
@@ -268,6 +276,65 @@ judge_links(struct ask *a)
 	return -EIO;
 }
 
+/* The member's inode of a file with several names, that was made anew under one of them. */
+struct remade { struct hashmap_link by_key; struct member *m; replica_handle handle; };
+
+static uint64_t
+remade_key(const struct member *m, uint64_t id)
+{
+	return id * VOLUME_REPLICAS_MAX + m->index;
+}
+
+static void
+remade_free(struct hashmap_link *link, void *arg)
+{
+	struct remade *remade = hashmap_entry(link, struct remade, by_key);
+
+	hashmap_remove(arg, link);
+	remade->m->r->ops->dir_close(remade->m->r, remade->handle);
+	free(remade);
+}
+
+void
+settle_forget(struct volume *v)
+{
+	pthread_mutex_lock(&v->settle_lock);
+	hashmap_each(&v->remade, remade_free, &v->remade);
+	pthread_mutex_unlock(&v->settle_lock);
+}
+
+/* Its other names are to be links to it: keep a way there, by which name comes whenever. */
+static void
+remade_note(struct ask *a, struct member *m, const struct judge_fact *good)
+{
+	const struct replica_at at = a->at[m->index];
+	struct remade *remade;
+
+	if (!a->dirty || !S_ISREG(good->st.st_mode) || good->st.st_nlink < 2 || good->record_error != 0 ||
+	    a->v->remade.count >= REMADE_MAX || hashmap_find(&a->v->remade, remade_key(m, good->record.id)) != NULL ||
+	    (remade = malloc(sizeof(*remade))) == NULL)
+		return;
+	remade->m = m;
+	if (m->r->ops->pin(m->r, at.handle, at.name, &remade->handle) != 0)
+		free(remade);
+	else
+		hashmap_insert(&a->v->remade, &remade->by_key, remade_key(m, good->record.id));
+}
+
+static bool
+link_remade(struct ask *a, struct member *m, const struct judge_fact *good)
+{
+	struct replica_at from = { .name = NULL };
+	struct hashmap_link *link;
+
+	if (!S_ISREG(good->st.st_mode) || good->record_error != 0 ||
+	    (link = hashmap_find(&a->v->remade, remade_key(m, good->record.id))) == NULL)
+		return false;
+	from.handle = hashmap_entry(link, struct remade, by_key)->handle;
+	/* Without a name left it is none to link to. */
+	return m->r->ops->link(m->r, from, a->at[m->index].handle, a->name) == 0;
+}
+
 /* Another name of the same file that the member has as well. */
 static bool
 link_instead(struct ask *a, struct member *m, const struct judge_fact *good)
@@ -328,14 +395,14 @@ mend_missing(struct ask *a, struct member *m, const struct copy *c, struct repli
 	struct replica_at to = a->at[m->index];
 	int rc;
 
-	if (link_instead(a, m, good))
+	if (link_instead(a, m, good) || link_remade(a, m, good))
 		return 0;
 	if (is_open(a, good)) {
 		/* Its handle there leads to what was removed: what is written to it would be lost. */
 		members_lose(a->v, m, -ESTALE, "mending a file that is open");
 		return 0;
 	}
-	if (!S_ISDIR(good->st.st_mode) && (rc = copy_node(c, from, to.handle, a->name)) != -EBADMSG)
+	if (!S_ISDIR(good->st.st_mode) && a->torn == NULL && (rc = copy_node(c, from, to.handle, a->name)) != -EBADMSG)
 		return rc;
 
 	/* A directory's names follow as they are looked up; a file with a bad block is copied as it is. */
@@ -345,8 +412,11 @@ mend_missing(struct ask *a, struct member *m, const struct copy *c, struct repli
 		return rc;
 	if (S_ISDIR(good->st.st_mode))
 		forget_handle(a, m, good);
-	if (S_ISREG(good->st.st_mode) &&
-	    ((rc = copy_data(c, from, to, NULL)) != 0 || (rc = copy_tags(c, &good->record)) != 0))
+	if (S_ISREG(good->st.st_mode) && (rc = copy_data(c, from, to, NULL)) != 0)
+		return rc;
+	/* A torn file's tags are made again where they are spoiled. */
+	if (S_ISREG(good->st.st_mode) && good->record_error == 0 && (rc = copy_tags(c, &good->record)) != 0 &&
+	    (a->torn == NULL || rc != -EBADMSG))
 		return rc;
 	return copy_finish(c, from, to);
 }
@@ -391,6 +461,9 @@ mend_member(struct ask *a, struct member *m)
 	/* A wrong length is mended with the data, when the file is opened. */
 	if (a->v->no_writes || state == JUDGE_GOOD || state == JUDGE_AWAY || state == JUDGE_SIZE || m == source)
 		return;
+	/* Each copy's own record is kept until its blocks are settled; the rest was made equal. */
+	if (a->torn != NULL && (state == JUDGE_RECORD || state == JUDGE_META))
+		return;
 	if (state == JUDGE_TYPE || state == JUDGE_OTHER)
 		rc = quarantine_move(m->r, to.handle, a->name, a->path, state_text(state));
 	if (rc == 0 && (state == JUDGE_TYPE || state == JUDGE_OTHER || state == JUDGE_MISSING))
@@ -403,6 +476,8 @@ mend_member(struct ask *a, struct member *m)
 	if (rc == 0)
 		rc = seal_directory(a, m);
 	if (rc == 0) {
+		if (state == JUDGE_TYPE || state == JUDGE_OTHER || state == JUDGE_MISSING)
+			remade_note(a, m, &a->facts[a->verdict.source]);
 		atomic_fetch_add(&m->mended, 1);
 		log_warning("mended %s on replica %s from replica %s: %s", a->path, m->r->path, source->r->path, state_text(state));
 	} else if (members_settle(a->v, m, rc, "mending a name") < 0) {
@@ -411,14 +486,40 @@ mend_member(struct ask *a, struct member *m)
 	}
 }
 
+/* A node in memory is what all members have: whatever was torn of it is settled, or about to be. */
+static bool
+is_known(struct ask *a, uint64_t id)
+{
+	struct node *node = nodes_get(a->v, id);
+
+	if (node != NULL)
+		nodes_put(a->v, node);
+	return node != NULL;
+}
+
+/* The times of links and special files, which nothing proves: those of the source. */
+static void
+equalise_times(struct ask *a, struct member *m)
+{
+	const struct stat *want = &a->facts[a->verdict.source].st, *st = &a->facts[m->index].st;
+	const struct replica_times times = { .atime.tv_nsec = UTIME_OMIT, .mtime = want->st_mtim };
+
+	if (a->v->no_writes || a->verdict.state[m->index] != JUDGE_GOOD ||
+	    (want->st_mtim.tv_sec == st->st_mtim.tv_sec && want->st_mtim.tv_nsec == st->st_mtim.tv_nsec))
+		return;
+	members_settle(a->v, m, m->r->ops->store(m->r, a->at[m->index], &times, NULL, 0), "reconciling times");
+}
+
 /* What our own crash may have torn: regular files block by block, directories by their names. */
 static int
 reconcile(struct ask *a, bool *again)
 {
 	struct reconcile_copy copies[VOLUME_REPLICAS_MAX];
 	int chosen = a->verdict.source >= 0 ? a->verdict.source : a->verdict.torn;
-	mode_t type = a->facts[chosen].st.st_mode & S_IFMT;
+	const struct judge_fact *right = &a->facts[chosen];
+	mode_t type = right->st.st_mode & S_IFMT;
 	unsigned count = 0, source = 0;
+	bool recorded = false;
 	struct member *m;
 	int rc;
 
@@ -427,12 +528,21 @@ reconcile(struct ask *a, bool *again)
 
 		if (!fact->asked || fact->error != 0 || (fact->st.st_mode & S_IFMT) != type)
 			continue;
+		if (right->record_error == 0 && fact->record_error == 0 && fact->record.id != right->record.id)
+			continue;
+		recorded = recorded || fact->record_error == 0;
 		if ((int)m->index == chosen)
 			source = count;
 		copies[count++] = (struct reconcile_copy){ m, a->at[m->index], fact };
 	}
 	*again = false;
-	if (type == S_IFREG && reconcile_needed(copies, count)) {
+	if (right->record_error == 0 && is_known(a, right->record.id))
+		return 0;
+	if (type == S_IFREG && recorded)
+		return reconcile_begin(a->v, copies, count, source, a->path, &a->begun, &a->torn);
+	if (a->v->no_writes)
+		return 0;
+	if (type == S_IFREG) {
 		rc = reconcile_file(a->v, copies, count, source, a->path);
 		*again = rc == 0;
 		return rc;
@@ -458,6 +568,50 @@ nowhere(const struct ask *a)
 	return true;
 }
 
+/* Do members differ in what stands there, and is it known well enough to be found elsewhere? */
+static bool
+may_be_moved(const struct ask *a)
+{
+	const struct judge_fact *first = NULL, *fact;
+	bool differ = false, known = false, recorded = false, unrecorded = false;
+	const struct member *m;
+
+	for_each_member(a->v, m) {
+		fact = &a->facts[m->index];
+		if (!fact->asked)
+			continue;
+		if (first == NULL)
+			first = fact;
+		differ = differ || (fact->error == 0) != (first->error == 0);
+		if (fact->error != 0)
+			continue;
+		recorded = recorded || fact->record_error == 0;
+		unrecorded = unrecorded || (S_ISREG(fact->st.st_mode) && fact->record_error != 0);
+		known = known || fact->record_error == 0 || (!S_ISREG(fact->st.st_mode) && !S_ISDIR(fact->st.st_mode));
+		/* A link that was cut off shows in the count. */
+		differ = differ || (first->error == 0 && !S_ISDIR(fact->st.st_mode) && fact->st.st_nlink != first->st.st_nlink);
+		differ = differ || (first->error == 0 && ((fact->st.st_mode & S_IFMT) != (first->st.st_mode & S_IFMT) ||
+		    (a->targets[m->index] != NULL && a->targets[first - a->facts] != NULL &&
+		    strcmp(a->targets[m->index], a->targets[first - a->facts]) != 0)));
+	}
+	/* One without a record may be another file, made a moment ago. */
+	return known && (differ || ids_differ(a) || (recorded && unrecorded));
+}
+
+/* After an unclean stop: the file that the lowest member has, as for renamings. */
+static void
+judge_by_lowest(struct ask *a)
+{
+	const struct member *m;
+
+	for_each_member(a->v, m) {
+		const struct judge_fact *fact = &a->facts[m->index];
+
+		if (has_valid_record(fact) && judge_by_id(a, fact->record.id, fact->st.st_mode & S_IFMT))
+			return;
+	}
+}
+
 /* Links and special files have no record to miss. */
 static bool
 may_be_torn(const struct ask *a)
@@ -475,25 +629,31 @@ decide(struct ask *a, bool *again)
 	*again = false;
 	if (nowhere(a))
 		return members_in_sync(a->v) > 0 ? -ENOENT : -EIO;
-	if (ids_differ(a)) {
-		if (judge_by_digest(a))
-			return 0;
-		if (!a->dirty) {
-			log_error("%s: another file on each replica, and the names of its directory match their digest on none; "
-			    "run fsck.mendfs", a->path);
-			return -EIO;
-		}
-	} else if (judge_by_node(a)) {
+	if (a->dirty && !a->v->moves_complete && !a->v->no_writes && may_be_moved(a)) {
+		moves_complete(a->v);
+		*again = true;
 		return 0;
 	}
-	judge_inode(a->facts, a->v->member_count, a->dirty, &a->verdict);
+	if (ids_differ(a) && a->dirty) {
+		judge_by_lowest(a);
+	} else if (ids_differ(a)) {
+		if (judge_by_digest(a))
+			return 0;
+		log_error("%s: another file on each replica, and the names of its directory match their digest on none; "
+		    "run fsck.mendfs", a->path);
+		return -EIO;
+	} else if (judge_by_node(a)) {
+		return 0;
+	} else {
+		judge_inode(a->facts, a->v->member_count, a->dirty, &a->verdict);
+	}
 	/* Torn is what our own crash leaves, nothing else: a file put there by hand is fsck's to take in. */
 	if (a->verdict.source < 0 && (a->verdict.torn < 0 || !may_be_torn(a))) {
 		log_error("%s: no replica can prove it: the record is missing, damaged, or does not match what is found; "
 		    "run fsck.mendfs to see and settle it", a->path);
 		return -EIO;
 	}
-	if (a->dirty && !a->v->no_writes && (rc = reconcile(a, again)) != 0)
+	if (a->dirty && (rc = reconcile(a, again)) != 0)
 		return rc;
 	if (*again)
 		return 0;
@@ -513,10 +673,18 @@ settle_once(struct ask *a, struct settled *result, bool *again)
 		return rc;
 	for_each_member(a->v, m)
 		mend_member(a, m);
+	for_each_member(a->v, m) {
+		if (a->dirty && !S_ISREG(a->facts[a->verdict.source].st.st_mode) && !S_ISDIR(a->facts[a->verdict.source].st.st_mode))
+			equalise_times(a, m);
+	}
 
 	result->source = &a->v->members[a->verdict.source];
 	result->fact = a->facts[a->verdict.source];
 	memcpy(result->record, a->records + result->source->index * RECORD_SIZE_MAX, RECORD_SIZE_MAX);
+	if (a->torn != NULL)
+		result->fact = a->begun;
+	result->torn = a->torn;
+	a->torn = NULL;
 	result->fact.record.tags = NULL;
 	result->dirty = a->dirty;
 	result->target = a->targets[result->source->index];
@@ -535,9 +703,11 @@ settle_name(struct volume *v, struct node *dir, const char *name, struct settled
 
 	memset(result, 0, sizeof(*result));
 
+	/* It may be made where it is missing, and others moved away from where they do not belong. */
+	load_absent_forget(v);
 	/* What was reconciled is asked once more: by then it must be proved. */
 	pthread_mutex_lock(&v->settle_lock);
-	for (tries = 0; again && tries < 3; tries++) {
+	for (tries = 0; again && tries < 4; tries++) {
 		if ((a = calloc(1, sizeof(*a))) == NULL) {
 			rc = -ENOMEM;
 			break;
@@ -559,6 +729,8 @@ settle_name(struct volume *v, struct node *dir, const char *name, struct settled
 void
 settle_free(struct settled *result)
 {
+	free(result->torn);
+	result->torn = NULL;
 	free(result->target);
 	result->target = NULL;
 }
@@ -606,77 +778,33 @@ settle_prove(struct volume *v, struct member *m, struct node *dir)
 	return rc != 0 ? rc : digest_equal(sum, dir->names) ? 0 : -EBADMSG;
 }
 
-static int
-compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* All names that any member has, sorted, each once. */
-static int
-union_read(struct volume *v, struct node *dir, struct listing *all)
-{
-	struct listing one;
-	replica_handle handle;
-	struct member *m;
-	char **names;
-	size_t i, kept = 0;
-	int rc;
-
-	for_each_member(v, m) {
-		if (handles_dir(v, m, dir, &handle) != 0)
-			continue;
-		rc = listing_read(m->r, handle, &one);
-		handles_done(v, dir);
-		if (rc != 0 || one.count == 0) {
-			listing_free(&one);
-			continue;
-		}
-		if ((names = realloc(all->names, (all->count + one.count) * sizeof(*names))) == NULL) {
-			listing_free(&one);
-			return -ENOMEM;
-		}
-		memcpy(names + all->count, one.names, one.count * sizeof(*names));
-		all->names = names;
-		all->count += one.count;
-		one.count = 0;
-		listing_free(&one);
-	}
-	if (all->count > 0)
-		qsort(all->names, all->count, sizeof(*all->names), compare_names);
-	for (i = 0; i < all->count; i++) {
-		if (kept > 0 && strcmp(all->names[kept - 1], all->names[i]) == 0)
-			free(all->names[i]);
-		else
-			all->names[kept++] = all->names[i];
-	}
-	all->count = kept;
-	return 0;
-}
-
 int
-settle_directory(struct volume *v, struct node *node)
+settle_digest(struct volume *v, struct node *node)
 {
 	uint8_t sum[DIGEST_SIZE] = { 0 }, one[DIGEST_SIZE];
-	struct listing all = { 0 };
-	struct settled settled;
+	struct listing listing = { 0 };
+	replica_handle handle;
+	struct member *m;
 	size_t i;
 	int rc;
 
-	rc = union_read(v, node, &all);
-	for (i = 0; rc == 0 && i < all.count; i++) {
-		rc = settle_name(v, node, all.names[i], &settled);
-		if (rc == 0) {
-			record_name(&v->digest, all.names[i], settled.fact.st.st_mode, settled.fact.record.id,
-			    settled.target, settled.fact.st.st_rdev, one);
+	if ((m = members_for_read(v, node_key(node))) == NULL)
+		return -EIO;
+	if ((rc = handles_dir(v, m, node, &handle)) != 0)
+		return rc;
+	rc = listing_read(m->r, handle, &listing);
+	for (i = 0; rc == 0 && i < listing.count; i++) {
+		if ((rc = entry_digest(v, m, node, handle, listing.names[i], one)) == 0)
 			digest_xor(sum, one);
-		} else if (rc == -ENOENT || rc == -EIO) {
-			rc = 0;		/* reported; the others are settled all the same */
-		}
-		settle_free(&settled);
 	}
-	listing_free(&all);
-	if (rc == 0)
-		memcpy(node->names, sum, DIGEST_SIZE);
-	return rc;
+	listing_free(&listing);
+	handles_done(v, node);
+	if (rc != 0)
+		return rc;
+	pthread_rwlock_wrlock(&node->lock);
+	memcpy(node->names, sum, DIGEST_SIZE);
+	node->names_stale = false;
+	store_later(v, node);
+	pthread_rwlock_unlock(&node->lock);
+	return 0;
 }

@@ -12,7 +12,8 @@
 struct settled {
 	struct member *source;
 	struct judge_fact fact;
-	bool dirty;			/* the names of a directory are to be settled as well */
+	bool dirty;			/* the names of a directory may be out of step with its digest */
+	struct torn *torn;		/* a regular file's; the node's from now on, if it is taken out of here */
 	char *target;
 	uint8_t record[RECORD_SIZE_MAX];	/* what fact.record.tags points into */
 };
@@ -25,13 +26,15 @@ struct settled {
  */
 int settle_name(struct volume *volume, struct node *dir, const char *name, struct settled *result);
 void settle_free(struct settled *result);
+/* settle_forget(volume): what settle_name kept in mind of files that it made anew. */
+void settle_forget(struct volume *volume);
 
 /*
- * settle_directory(volume, node):
- * After an unclean stop: complete on all members the names that some have, and
- * digest them again.  Tree lock.
+ * settle_digest(volume, node):
+ * After an unclean stop, when all names of a directory are settled: digest them
+ * again.  Tree lock (shared: no name comes or goes meanwhile).
  */
-int settle_directory(struct volume *volume, struct node *node);
+int settle_digest(struct volume *volume, struct node *node);
 
 /*
  * settle_prove(volume, member, dir):

@@ -50,6 +50,8 @@
 #define VOLUME_TAG_PAGES_MAX 4096
 /* Directories whose handles are kept open. */
 #define VOLUME_DIRS_MAX 256
+/* Blocks of a file whose tags stay with its node: those that find room in ext4's inodes. */
+#define NODE_TAGS_KEPT 2
 /* Files whose handles and tags are kept; fewer where the process may open less. */
 #define VOLUME_FILES_MAX 1024
 /* Nodes waiting for the flusher; beyond, it is woken before its time. */
@@ -114,10 +116,13 @@ struct volume {
 	bool opened;			/* all is set up: to be closed cleanly */
 	bool no_writes;			/* mounted read-only: nothing is mended either */
 	bool was_unclean;		/* the last stop was unclean: intent tells where */
+	struct hashmap remade;		/* files with several names, made anew on a member; settle lock */
+	bool moves_complete;		/* renamings that it cut off were looked for; settle lock */
 	atomic_uint turn;		/* VOLUME_READ_ROUND_ROBIN */
 
 	pthread_mutex_t label_lock;	/* labels, on disk too */
 	struct intent *intent;
+	uint64_t first_id;		/* the first that this mount gives */
 	_Atomic uint64_t next_id;
 	_Atomic uint64_t ids_reserved;	/* the labels say that ids below may be in use */
 
@@ -168,7 +173,8 @@ struct volume {
 	pthread_cond_t flusher_wake;
 	pthread_t keeper, resyncer;	/* volume/away, volume/resync */
 	bool keeper_runs, resyncer_runs;
-	_Atomic bool keeper_stop;
+	_Atomic bool keeper_stop;	/* hold lock to set */
+	pthread_cond_t keeper_wake;	/* it was; hold lock */
 	pthread_mutex_t hold_lock;	/* those who wait while a member joins */
 	pthread_cond_t hold_ended;
 	_Atomic bool hold;
@@ -176,6 +182,8 @@ struct volume {
 	bool walker_runs;
 	_Atomic bool walker_stop;
 	_Atomic bool reconciling;	/* the walker is at it */
+	_Atomic bool walk_again;	/* something that is to be settled got another name meanwhile */
+	_Atomic bool walk_moved;	/* something got another name, or none: what the walk has not seen may be there */
 };
 
 /* One name of a node. */
@@ -247,7 +255,7 @@ struct node {
 	struct timespec atime, mtime, ctime;
 	uint64_t generation;
 	uint32_t meta;
-	bool dirty;			/* the record on disk is out of date */
+	_Atomic bool dirty;		/* the record on disk is out of date */
 	bool unsynced;			/* written since the last fsync */
 	bool blocks_stale;		/* size on disk changed: ask before it is shown */
 	bool atime_set;			/* by utimensat: to be stored */
@@ -256,12 +264,20 @@ struct node {
 	bool default_acl;		/* a directory's; valid if has_xattrs */
 	bool paged;			/* has, or may have, a tags file */
 	uint64_t reported;		/* the block last reported as lost, counted from 1; 0: none */
-	uint64_t patrol_next;		/* the block that comes next */
+	uint64_t patrol_next;		/* the patrol: the block that comes next, */
+	uint64_t patrol_stop;		/* the one where it began, and ends when it has come round, */
+	bool patrol_wrapped;		/* whether it has passed the end of the file since, */
+	bool patrol_seal;		/* and whether a seal was broken and is to be put back then */
 	bool moved;			/* a directory's parent is another since it was last opened */
 	bool proved;			/* a directory's names were proved against its digest */
+	bool names_stale;		/* a directory of a dirty region: ${names} may lag behind, until the walker was there */
+	struct torn *torn;		/* a file of a dirty region: its blocks are not all settled; NULL: at rest */
 	uint8_t names[DIGEST_SIZE];	/* a directory's names digest; tree lock */
 	struct directory *directory;
 	struct file *file;		/* NULL: not in use */
+	uint64_t kept_generation;	/* of the record that the tags below are from; 0: none */
+	uint8_t kept_count;
+	uint8_t kept_tags[NODE_TAGS_KEPT * DIGEST_SIZE];	/* a very small file's, which so needs no second look at its record */
 	replica_handle *pins;		/* the way to a file whose last known name went; NULL: none */
 	char *target;			/* a symbolic link's; never changes */
 };

@@ -15,6 +15,7 @@
 #include "volume/store.h"
 #include "volume/pages.h"
 #include "volume/patrol.h"
+#include "volume/torn.h"
 
 #define FLUSH_INTERVAL_MS 700	/* a record is stored within a second of the change */
 #define SWEEP_INTERVAL_MS 60000	/* intent bits of regions at rest are cleared this often */
@@ -146,7 +147,9 @@ store_tags(struct volume *v, struct node *node, struct pages_context *context, s
 	tags_fill_record(context->file->tags, (node->size + BLOCK - 1) / BLOCK, record);
 	if ((len = store_encode(v, node, record, data)) < 0)
 		return len;
-	return record_fan_out(v, node, data, (size_t)len);
+	if ((rc = record_fan_out(v, node, data, (size_t)len)) == 0 && node->torn != NULL)
+		torn_stored(node->torn, data, (size_t)len);
+	return rc;
 }
 
 static int

@@ -22,6 +22,8 @@
 
 #define VOLUME_REPLICAS_MAX 16
 
+struct replica;
+
 enum volume_read_policy { VOLUME_READ_AUTO, VOLUME_READ_FIRST, VOLUME_READ_ROUND_ROBIN };
 
 struct volume_options {
@@ -36,6 +38,13 @@ struct volume_options {
 	const char *key_file;		/* NULL: none */
 	enum volume_read_policy read_policy;
 	unsigned min_replicas;		/* at least 1 */
+	/*
+	 * NULL, or called with each replica once it is opened, before anything is
+	 * read: it may put another in its place that passes on to it (a test's
+	 * replica/fault).  An error ends volume_open; ${r} is then still ours.
+	 */
+	int (*wrap)(void *arg, unsigned index, struct replica **r);
+	void *wrap_arg;
 };
 
 struct volume;

@@ -164,9 +164,9 @@ write_run(struct lane_job *job)
 	}
 }
 
-/* Write to all members; the number of bytes that all in sync have, and why it is less than ${len}. */
+/* Write to all members, and digest meanwhile; the number of bytes that all in sync have, and why it is less than ${len}. */
 static size_t
-fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, uint64_t offset, int *why)
+fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, uint64_t offset, struct span *span, int *why)
 {
 	struct write_job jobs[VOLUME_REPLICAS_MAX];
 	struct lane_batch batch;
@@ -181,13 +181,14 @@ fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, ui
 	for_each_member(v, m) {
 		jobs[count] = (struct write_job){ .job.run = write_run, .m = m,
 		    .handle = node->file->handle[m->index], .data = data, .len = len, .offset = offset };
-		/* The first one is this thread's own work, once the others are under way. */
+		/* The first one, and the digests, are this thread's own work once the others are under way. */
 		if (lanes && count > 0 && m->lane != NULL)
 			lane_submit(m->lane, &jobs[count].job, &batch);
 		else if (!lanes || count > 0)
 			write_run(&jobs[count].job);
 		count++;
 	}
+	span_digest(v, data, offset, span);
 	if (lanes) {
 		/* All may have been lost since they were counted. */
 		if (count > 0)
@@ -268,9 +269,8 @@ write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t le
 	    (rc = span_merge(v, node, data, len, offset, &span)) != 0 ||
 	    (rc = tags_make_room(v, node, span.first, span.count)) != 0)
 		return rc;
-	span_digest(v, data, offset, &span);
 
-	kept = fan_out(v, node, data, len, offset, &why);
+	kept = fan_out(v, node, data, len, offset, &span, &why);
 	node->file->keep_pages = true;
 	if (kept < len) {
 		/* Whole blocks only: of a torn one neither the old nor the new bytes are known. */

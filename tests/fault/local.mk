@@ -1,1 +1,18 @@
-# Fault loops.
+# Fault loops: a volume on replicas that are cut off, without a mount.
+
+fault_tests = \
+	tests/fault/test_cut \
+	tests/fault/test_open \
+	tests/fault/test_power
+check_PROGRAMS += $(fault_tests)
+TESTS += $(fault_tests)
+
+fault_rig = tests/fault/rig.c tests/fault/rig.h tests/fault/scenarios.h tests/unit/check_main.h
+fault_test_libs = $(LIBS_VOLUME) $(CHECK_LIBS)
+
+tests_fault_test_cut_SOURCES = tests/fault/test_cut.c $(fault_rig)
+tests_fault_test_cut_LDADD = $(fault_test_libs)
+tests_fault_test_power_SOURCES = tests/fault/test_power.c tests/fault/power.c tests/fault/power.h $(fault_rig)
+tests_fault_test_power_LDADD = $(fault_test_libs)
+tests_fault_test_open_SOURCES = tests/fault/test_open.c $(fault_rig)
+tests_fault_test_open_LDADD = $(fault_test_libs)

@@ -48,7 +48,7 @@ ln -s "$r0" "$T/alias"
 refused "repeated through a link" "$T/alias|$r0" "$r0" "$T/alias" "$MNT"
 mkdir "$T/bound"
 mount --bind "$r0" "$T/bound" && MOUNTS+=("$T/bound")
-refused "repeated through a bind mount" "$T/bound|$r0" "$r0" "$T/bound" "$MNT"
+refused "repeated through a bind mount" "$T/bound: the same directory as $r0" "$r0" "$T/bound" "$MNT"
 umount "$T/bound"
 mkdir "$r0/inner"
 refused "nested" "$r0/inner" "$r0" "$r0/inner" "$MNT"

@@ -10,10 +10,11 @@ mount_up
 mkdir "$MNT/files" "$MNT/names"
 sqlite3 "$MNT/db" 'pragma journal_mode=wal; create table t(n integer primary key, v text);' >/dev/null || fail sqlite3
 
-# Each writer notes outside the mount what was acknowledged to it.
+# Each writer notes outside the mount what was acknowledged to it.  They go on
+# while $T/go is there: without the mount there is a folder to write to.
 write_files() {
 	local n=$1
-	while :; do
+	while [ -e "$T/go" ]; do
 		seq "$n" $((n + 300)) >"$MNT/files/$n.tmp" && mv "$MNT/files/$n.tmp" "$MNT/files/$n" || return
 		# Every other one is synced; the daemon's death, though, is not the machine's.
 		((n % 2)) || { sync "$MNT/files/$n" "$MNT/files" || return; }
@@ -23,7 +24,7 @@ write_files() {
 }
 append_log() {
 	local n=$1
-	while :; do
+	while [ -e "$T/go" ]; do
 		echo "line $n" >>"$MNT/log" || return
 		echo "line $n" >>"$T/acked.log"
 		n=$((n + 1))
@@ -31,7 +32,7 @@ append_log() {
 }
 change_names() {
 	local n=$1
-	while :; do
+	while [ -e "$T/go" ]; do
 		mkdir "$MNT/names/$n" && : >"$MNT/names/$n/a" && ln "$MNT/names/$n/a" "$MNT/names/$n/b" &&
 		    rm "$MNT/names/$n/a" && mv "$MNT/names/$n/b" "$MNT/names/$n/c" || return
 		echo "$n" >>"$T/acked.names"
@@ -40,7 +41,7 @@ change_names() {
 }
 fill_database() {
 	local n=$1
-	while :; do
+	while [ -e "$T/go" ]; do
 		sqlite3 "$MNT/db" "pragma synchronous=full; insert into t values($n, 'value $n');" || return
 		echo "$n" >>"$T/acked.db"
 		n=$((n + 1))
@@ -72,14 +73,18 @@ verify() {
 
 for ((round = 1; round <= ${rounds:-5}; round++)); do
 	base=$((round * 100000))
+	: >"$T/go"
 	for w in write_files append_log change_names fill_database; do
 		$w $base 2>/dev/null &
 		CHILDREN+=($!)
 	done
 	sleep "1.$((RANDOM % 10))"
-	mount_crash
+	# The writers end at the dead mount; without it they would go on in the folder below.
+	mount_kill
+	rm "$T/go"
 	for w in "${CHILDREN[@]}"; do wait "$w"; done
 	CHILDREN=()
+	umount -l "$MNT" || fail "umount -l $MNT"
 	if ((round % 2 == 0)); then
 		# What fsck says of an unclean volume, it must have mended.
 		fsck.mendfs -p "${REPLICAS[@]}" >"$T/fsck.out" 2>&1

@@ -41,7 +41,7 @@ story() {	# story FOLDER: the same commands give the same objects
 
 in_memory
 volume_new 2
-mount_up read=round-robin
+mount_up
 flip_start -r 40 -n 60 -s 30
 (story "$MNT") >"$T/out" 2>&1 || fail "git: $(tail -n 5 "$T/out")"
 flip_stop

@@ -11,7 +11,7 @@ seconds=${LONG:+600}
 seconds=${seconds:-10}
 
 volume_new 2
-mount_up read=round-robin
+mount_up
 mkdir "$MNT/pg"
 chown postgres "$MNT/pg"
 data=$MNT/pg/data

@@ -40,7 +40,7 @@ nothing() { [ ! -s "$2" ] || fail "$1: $(head -n 5 "$2")"; }
 
 in_memory
 volume_new 2
-mount_up read=round-robin
+mount_up
 mkdir "$MNT/a" "$MNT/b"
 flip_start -r 60 -n 60 -s 33
 must rsync -aHAX --numeric-ids "$T/ref/" "$MNT/a/"

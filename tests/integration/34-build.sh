@@ -26,7 +26,7 @@ story() {	# story FOLDER
 }
 
 volume_new 2
-mount_up read=round-robin
+mount_up
 mkdir "$T/ref"
 flip_start -r 40 -n 60 -s 34
 (story "$MNT") >"$T/out" 2>&1 || fail "build on the mount: $(tail -n 15 "$T/out")"

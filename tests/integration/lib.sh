@@ -42,7 +42,15 @@ fail() {
 
 # ---- taking down
 
-alive() { [ -d "/proc/$1" ] && ! grep -q '^State:	Z' "/proc/$1/status" 2>/dev/null; }
+# alive PID: it has not ended.  One look, at one line: bash waits for whatever
+# has ended while it waits for anything, so that between two looks the process
+# may go, or become another program.
+alive() {
+	local line=
+	read -r line 2>/dev/null <"/proc/$1/stat"
+	line=${line##*) }
+	case ${line:0:1} in '' | Z | X) return 1 ;; esac
+}
 
 # end_process PID [SIGNAL]: signal it, wait 10 s, then kill it.
 end_process() {
@@ -197,6 +205,15 @@ try_mount() {
 	return 1
 }
 
+# where_it_hangs PID: what each of its threads waits for, for whoever must find out.
+where_it_hangs() {
+	local task
+	for task in "/proc/$1/task"/*; do
+		echo "$(cat "$task/comm") waits in $(cat "$task/wchan"), system call $(cat "$task/syscall")"
+	done >&2
+	if command -v gdb >/dev/null; then timeout 60 gdb -p "$1" -batch -ex 'thread apply all bt' >&2; fi
+}
+
 # mount_down: unmount; the daemon must end by itself, with status 0.
 mount_down() {
 	local i status
@@ -209,7 +226,10 @@ mount_down() {
 		alive "$DAEMON" || break
 		sleep 0.05
 	done
-	alive "$DAEMON" && fail "the daemon still runs 30 s after umount"
+	if alive "$DAEMON"; then
+		where_it_hangs "$DAEMON"
+		fail "the daemon still runs 30 s after umount"
+	fi
 	wait "$DAEMON"
 	status=$?
 	DAEMON=
@@ -218,10 +238,15 @@ mount_down() {
 
 remount() { mount_down; mount_up "$@"; }
 
-# mount_crash: SIGKILL the daemon, take the dead mount away.
-mount_crash() {
+# mount_kill: SIGKILL the daemon; the dead mount stays, and refuses everything.
+mount_kill() {
 	{ kill -KILL "$DAEMON" && wait "$DAEMON"; } 2>/dev/null
 	DAEMON=
+}
+
+# mount_crash: the same, and take the dead mount away.
+mount_crash() {
+	mount_kill
 	umount -l "$MNT" || fail "umount -l $MNT"
 }
 
@@ -231,7 +256,7 @@ log_count() { grep -c -E -- "$1" "$LOG"; }
 # log_wait PATTERN: it may come a moment after the event.
 log_wait() {
 	local i
-	for ((i = 0; i < 60; i++)); do
+	for ((i = 0; i < 400; i++)); do
 		grep -q -E -- "$1" "$LOG" && return 0
 		sleep 0.05
 	done

@@ -25,6 +25,8 @@ integration_tests = \
 	tests/integration/22-all-bad.sh \
 	tests/integration/23-unclean.sh \
 	tests/integration/24-keyed.sh \
+	tests/integration/25-patrol.sh \
+	tests/integration/25-power-cut.sh \
 	tests/integration/25-return.sh \
 	tests/integration/26-resync.sh \
 	tests/integration/30-git.sh \

@@ -14,6 +14,8 @@
 #include "oracle.h"
 
 #define BLOCK 4096ull
+#define SPOILT_LOOKS 3		/* a spoiled block is found spoiled so often */
+#define SPOILT_PAUSE_US 20000	/* so far apart, longer than a mending under way takes */
 
 /* One regular file with random bytes, durable, and out of every cache. */
 static struct inode *
@@ -68,31 +70,49 @@ forget_pages(struct world *world, struct inode *inode)
 	close(fd);
 }
 
-/* A different byte on each replica, or they would agree. */
+/* One replica's copy of a byte becomes ${byte}; true if it was that already. */
+static bool
+spoil_copy(struct world *world, struct inode *inode, unsigned replica, uint64_t offset, uint8_t byte)
+{
+	char path[PATH_BYTES_MAX];
+	struct timespec times[2];
+	struct stat st;
+	uint8_t before;
+	int fd;
+
+	replica_path(world, replica, inode, path);
+	if ((fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC)) < 0 || fstat(fd, &st) != 0 ||
+	    pread(fd, &before, 1, (off_t)offset) != 1)
+		fail(world, inode, "replica %u: %s", replica, strerrorname_np(errno));
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	if (before != byte && (pwrite(fd, &byte, 1, (off_t)offset) != 1 || futimens(fd, times) != 0))
+		fail(world, inode, "replica %u: %s", replica, strerrorname_np(errno));
+	close(fd);
+	return before == byte;
+}
+
+/*
+ * A different byte on each replica, or they would agree.  The daemon may be
+ * proving the file just now, and mend one copy from another that is not spoiled
+ * yet: so it goes on until all are found spoiled and stay so for a while.
+ */
 static void
 spoil_block(struct world *world, struct inode *inode, uint64_t block)
 {
 	uint64_t offset = block * BLOCK, room = inode->data.size - offset;
-	char path[PATH_BYTES_MAX];
-	struct timespec times[2];
-	struct stat st;
-	uint8_t byte;
-	unsigned i;
-	int fd;
+	uint8_t right;
+	unsigned i, quiet = 0;
+	bool all;
 
 	offset += random_below(world, room < BLOCK ? room : BLOCK);
 	note(world, inode, "SPOILT byte %" PRIu64 " (block %" PRIu64 ") on all replicas", offset, block);
-	for (i = 0; i < world->options->replica_count; i++) {
-		replica_path(world, i, inode, path);
-		if ((fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC)) < 0 || fstat(fd, &st) != 0 ||
-		    pread(fd, &byte, 1, (off_t)offset) != 1)
-			fail(world, inode, "replica %u: %s", i, strerrorname_np(errno));
-		byte ^= (uint8_t)(1u << i % 8);
-		times[0] = st.st_atim;
-		times[1] = st.st_mtim;
-		if (pwrite(fd, &byte, 1, (off_t)offset) != 1 || futimens(fd, times) != 0)
-			fail(world, inode, "replica %u: %s", i, strerrorname_np(errno));
-		close(fd);
+	(void)bytes_read(&inode->data, offset, &right, 1);
+	for (; quiet < SPOILT_LOOKS; quiet = all ? quiet + 1 : 0) {
+		all = true;
+		for (i = 0; i < world->options->replica_count; i++)
+			all = spoil_copy(world, inode, i, offset, right ^ (uint8_t)(1u << i % 8)) && all;
+		usleep(SPOILT_PAUSE_US);
 	}
 	forget_pages(world, inode);
 }

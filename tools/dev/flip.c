@@ -36,7 +36,7 @@
 #define FILES_MAX 50000		/* paths remembered per round */
 #define ROUND_MAX 4096		/* flips per round */
 #define REPLICAS_MAX 16
-#define SETTLE_MS 60000		/* longest wait until one block is mended */
+#define SETTLE_MS 60000		/* longest wait until a round's blocks are mended */
 
 struct file {
 	char *path;	/* below the replica, begins with '/' */
@@ -301,36 +301,59 @@ same_block(int fd, const char *other, const char *name, off_t block)
 	return alen >= 0 && alen == blen && memcmp(a, b, (size_t)alen) == 0;
 }
 
-static void
-settle(unsigned replica, struct spoil *s)
+/* Is the block mended, or its file gone?  Else have it read. */
+static bool
+settled(unsigned replica, const struct spoil *s, unsigned try)
 {
 	const char *own = set.replicas[replica];
 	const char *other = set.replicas[(replica + 1) % set.replica_count];
-	uint64_t deadline = now_ms() + SETTLE_MS;
 	off_t block = s->offset / BLOCK * BLOCK;
 	char name[PATH_MAX];
 	struct stat st;
-	unsigned try;
 
-	for (try = 0; now_ms() < deadline; try++) {
-		if (fstat(s->fd, &st) != 0 || st.st_nlink == 0) {
-			count.gone++;
-			goto done;
-		}
-		if (find_name(own, s->fd, st.st_ino, name, sizeof(name))) {
-			if (same_block(s->fd, other, name, block)) {
-				count.mended++;
-				goto done;
-			}
-			read_through(name, block, try % 8 == 7);
+	if (fstat(s->fd, &st) != 0 || st.st_nlink == 0) {
+		count.gone++;
+		return true;
+	}
+	if (!find_name(own, s->fd, st.st_ino, name, sizeof(name)))
+		return false;
+	if (same_block(s->fd, other, name, block)) {
+		count.mended++;
+		return true;
+	}
+	read_through(name, block, try % 64 == 63);
+	return false;
+}
+
+/*
+ * All of a round in turn, again and again: what is mended in the background,
+ * after the file was opened, is waited for once and not for each block.
+ */
+static void
+settle(unsigned replica, struct spoil *spoils, unsigned made)
+{
+	uint64_t deadline = now_ms() + SETTLE_MS;
+	unsigned left = made, try, i;
+
+	for (try = 0; left > 0 && now_ms() < deadline; try++) {
+		for (i = 0; i < made; i++) {
+			if (spoils[i].fd < 0 || !settled(replica, &spoils[i], try))
+				continue;
+			close(spoils[i].fd);
+			spoils[i].fd = -1;
+			left--;
 		}
 		if (try > 16)
 			nap(0.02);
 	}
-	fprintf(stderr, "flip: %s%s: offset %lld was not mended\n", own, s->path, (long long)s->offset);
-	count.stuck++;
-done:
-	close(s->fd);
+	for (i = 0; i < made; i++) {
+		if (spoils[i].fd < 0)
+			continue;
+		fprintf(stderr, "flip: %s%s: offset %lld was not mended\n", set.replicas[replica], spoils[i].path,
+		    (long long)spoils[i].offset);
+		count.stuck++;
+		close(spoils[i].fd);
+	}
 }
 
 static void
@@ -347,8 +370,7 @@ round_of(unsigned replica)
 		}
 		nap(1 / set.rate);
 	}
-	for (i = 0; i < made; i++)
-		settle(replica, &spoils[i]);
+	settle(replica, spoils, made);
 	count.rounds++;
 }
 

@@ -47,7 +47,6 @@ offer(uint32_t flags)
 START_TEST(kill_flags_are_noted)
 {
 	struct fuse_write_in write_in = { .size = 1, .write_flags = FUSE_WRITE_KILL_SUIDGID };
-	struct fuse_open_in open_in = { .open_flags = FUSE_OPEN_KILL_SUIDGID };
 	size_t len;
 
 	len = build(FUSE_WRITE, &write_in, sizeof(write_in));
@@ -56,9 +55,10 @@ START_TEST(kill_flags_are_noted)
 	write_in.write_flags = FUSE_WRITE_CACHE;
 	ck_assert_uint_eq(note(build(FUSE_WRITE, &write_in, sizeof(write_in))), len);
 	ck_assert(!request.kill_priv);
-	note(build(FUSE_OPEN, &open_in, sizeof(open_in)));
+	write_in.write_flags = FUSE_WRITE_KILL_SUIDGID;
+	note(build(FUSE_WRITE, &write_in, sizeof(write_in)));
 	ck_assert(request.kill_priv);
-	note(build(FUSE_GETATTR, &open_in, sizeof(open_in)));
+	note(build(FUSE_GETATTR, &write_in, sizeof(write_in)));
 	ck_assert(!request.kill_priv);
 }
 END_TEST

@@ -268,6 +268,27 @@ START_TEST(dirty_before_stays)
 }
 END_TEST
 
+/* An id given to what was cut off: its region is as dirty as those that were found so. */
+START_TEST(distrusted)
+{
+	const uint64_t id = 7 * INTENT_REGION + 3;
+
+	ck_assert_int_eq(mark(id, id), 0);
+	ck_assert(!intent_was_dirty(intent, id));
+	intent_distrust(intent, id);
+	ck_assert(intent_was_dirty(intent, id));
+	ck_assert(!intent_was_dirty(intent, id + INTENT_REGION));
+	ck_assert_uint_eq(intent_any(intent), 1);
+
+	/* It stays so through sweeps, until all is settled. */
+	ck_assert_int_eq(sweep(), 0);
+	ck_assert_int_eq(sweep(), 0);
+	ck_assert(intent_was_dirty(intent, id));
+	intent_settle_all(intent);
+	ck_assert(!intent_was_dirty(intent, id));
+}
+END_TEST
+
 START_TEST(spoiled_sectors)
 {
 	struct stat st;
@@ -446,6 +467,7 @@ main(void)
 	tcase_add_test(tcase, failed_sweep);
 	tcase_add_test(tcase, stale_sector_is_written_again);
 	tcase_add_test(tcase, dirty_before_stays);
+	tcase_add_test(tcase, distrusted);
 	tcase_add_test(tcase, spoiled_sectors);
 	tcase_add_test(tcase, swapped_for_something_else);
 	tcase_add_test(tcase, reset);

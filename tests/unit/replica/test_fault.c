@@ -123,6 +123,34 @@ START_TEST(delay)
 }
 END_TEST
 
+START_TEST(one_plug_for_all)
+{
+	struct fault_plug plug = { .ops = FAULT_CHANGES, .nth = 3, .half = true, .mutex = PTHREAD_MUTEX_INITIALIZER };
+	struct replica *inner, *other;
+	replica_handle file;
+	char data[8];
+
+	ck_assert_int_eq(dir_replica_open(top, false, &inner), 0);
+	ck_assert_int_eq(fault_replica_new(inner, &other), 0);
+	fault_join(r, &plug);
+	fault_join(other, &plug);
+	file = make_file("f", 0644);
+	ck_assert_int_eq(other->ops->chmod(other, named(REPLICA_ROOT, "f"), 0600), 0);
+
+	/* The third: half of it is done, and nobody hears of that; from then on nothing is. */
+	ck_assert_int_eq(r->ops->pwrite(r, file, "12345678", 8, 0), -EIO);
+	ck_assert(plug.pulled);
+	ck_assert_int_eq(plug.op, FAULT_PWRITE);
+	ck_assert_int_eq(r->ops->pread(r, file, data, 8, 0), -EIO);
+	ck_assert_int_eq(other->ops->chmod(other, named(REPLICA_ROOT, "f"), 0644), -EIO);
+	fault_join(r, NULL);
+	ck_assert_int_eq(r->ops->pread(r, file, data, 8, 0), 4);
+	ck_assert_mem_eq(data, "1234", 4);
+	r->ops->close(r, file);
+	other->ops->free(other);
+}
+END_TEST
+
 START_TEST(op_names)
 {
 	int op;
@@ -147,6 +175,7 @@ main(void)
 	tcase_add_test(tcase, lost_answer);
 	tcase_add_test(tcase, half_a_write);
 	tcase_add_test(tcase, delay);
+	tcase_add_test(tcase, one_plug_for_all);
 	tcase_add_test(tcase, op_names);
 	suite_add_tcase(suite, tcase);
 	return scratch_main(suite);

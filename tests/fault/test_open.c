@@ -1,0 +1,269 @@
+/*
+ * After an unclean stop: what is done before a file is served, what is left
+ * alone, and what is told from tearing.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "../unit/check_main.h"
+#include "rig.h"
+#include "volume/file.h"
+#include "volume/names.h"
+
+#define SIZE_LARGE "67108864"
+
+static struct rig rig;
+static struct replica *wrapped[RIG_MEMBERS_MAX];
+
+/* The replicas, to count what is asked of them. */
+static int
+remember(void *arg, unsigned index, struct replica **r)
+{
+	struct replica *counting;
+	int rc;
+
+	(void)arg;
+	if ((rc = fault_replica_new(*r, &counting)) == 0)
+		*r = wrapped[index] = counting;
+	return rc;
+}
+
+static void
+step(const char *text)
+{
+	int rc = rig_step(&rig, text);
+
+	ck_assert_msg(rc == 0, "%s: %s", text, strerror(-rc));
+}
+
+/* The process is killed here. */
+static void
+kill_volume(void)
+{
+	rig_plug(&rig, 1, false);
+	rig_close(&rig);
+	rig_plug(&rig, 0, false);
+}
+
+static void
+open_volume(void)
+{
+	ck_assert_int_eq(rig_open(&rig), 0);
+}
+
+static uint64_t
+count_all(uint32_t ops)
+{
+	return fault_count(wrapped[0], ops) + fault_count(wrapped[1], ops);
+}
+
+static void
+read_block(const char *name, uint64_t offset, char letter)
+{
+	const uint8_t *data;
+	struct node *node;
+	struct stat st;
+	size_t i;
+
+	ck_assert_int_eq(names_lookup(rig.v, volume_root(rig.v), name, &node, &st), 0);
+	ck_assert_int_eq(file_read(rig.v, node, offset, BLOCK, (const void **)&data), BLOCK);
+	for (i = 0; i < BLOCK; i++)
+		ck_assert_uint_eq(data[i], rig_byte(letter, offset + i));
+	ck_assert_int_eq(file_flush(rig.v, node), 0);
+	node_forget(rig.v, node, 1);
+}
+
+static void
+finish(void)
+{
+	char *a, *b, *said;
+
+	ck_assert(rig_settle(&rig));
+	ck_assert_int_eq(rig_close(&rig), 0);
+	a = rig_copy(&rig, 0);
+	b = rig_copy(&rig, 1);
+	ck_assert_str_eq(a, b);
+	ck_assert_msg(rig_fsck(&rig, &said) == 0, "%s", said);
+	free(a);
+	free(b);
+	free(said);
+}
+
+static void
+setup(void)
+{
+	rig_init(&rig, 2);
+	rig_plug(&rig, 0, false);
+	rig.wrap = remember;
+	rig_plug(&rig, 0, false);
+	open_volume();
+}
+
+static void
+teardown(void)
+{
+	rig_done(&rig);
+}
+
+/* One block in the middle of a large file, whatever else is torn of it. */
+START_TEST(first_open_reads_little)
+{
+	step("create a");
+	step("write a 0 " SIZE_LARGE " p");
+	step("write a 8192 4096 q");
+	step("open a");
+	step("write a 40960000 40960 r");
+	step("append a 100000 s");
+	kill_volume();
+	open_volume();
+	read_block("a", 8192, 'q');
+	read_block("a", 40960000, 'r');
+	/* Pages of tags, label and intent with it. */
+	ck_assert_uint_lt(count_all(FAULT_MASK(FAULT_PREAD)), 60);
+	ck_assert_uint_lt(count_all(FAULT_ALL), 400);
+	finish();
+}
+END_TEST
+
+/* A thousand torn files in a directory: looking one up settles that one. */
+START_TEST(first_look_up_settles_one)
+{
+	char text[64];
+	unsigned i;
+
+	step("mkdir d");
+	for (i = 0; i < 1000; i++) {
+		snprintf(text, sizeof(text), "create d/%u", i);
+		step(text);
+		snprintf(text, sizeof(text), "write d/%u 0 5000 x", i);
+		step(text);
+	}
+	kill_volume();
+	open_volume();
+	step("write d/500 0 10 y");
+	ck_assert_uint_lt(count_all(FAULT_ALL), 400);
+	finish();
+}
+END_TEST
+
+static char *
+record_of(unsigned member, const char *name, ssize_t *len)
+{
+	char path[PATH_MAX], *record = malloc(RECORD_SIZE_MAX);
+
+	snprintf(path, sizeof(path), "%s/%s", rig.path[member], name);
+	*len = getxattr(path, "user.mendfs", record, RECORD_SIZE_MAX);
+	ck_assert_int_gt(*len, 0);
+	return record;
+}
+
+/* Files of regions at rest: not a byte, record or time changes, and rot there is not taken for tearing. */
+START_TEST(regions_at_rest_are_left_alone)
+{
+	char path[PATH_MAX], *before, *after;
+	ssize_t before_len, after_len;
+	struct stat st, now;
+	int fd;
+
+	/* The top directory is of the first region. */
+	atomic_fetch_add(&rig.v->next_id, 5000);
+	step("mkdir still");
+	step("create still/a");
+	step("write still/a 0 20000 p");
+	ck_assert_int_eq(rig_close(&rig), 0);
+	open_volume();
+	/* The next files are of another region. */
+	atomic_fetch_add(&rig.v->next_id, 5000);
+	step("mkdir busy");
+	step("create busy/a");
+	step("write busy/a 0 5000 x");
+	before = record_of(0, "still/a", &before_len);
+	snprintf(path, sizeof(path), "%s/still/a", rig.path[0]);
+	ck_assert_int_eq(stat(path, &st), 0);
+	kill_volume();
+	open_volume();
+	finish();
+	after = record_of(0, "still/a", &after_len);
+	ck_assert_int_eq(after_len, before_len);
+	ck_assert_mem_eq(after, before, (size_t)before_len);
+	ck_assert_int_eq(stat(path, &now), 0);
+	ck_assert_int_eq(now.st_mtim.tv_nsec, st.st_mtim.tv_nsec);
+	ck_assert_int_eq(now.st_ctim.tv_nsec, st.st_ctim.tv_nsec);
+	free(before);
+	free(after);
+
+	/* The same block rotten on all replicas, in a region at rest: refused, not taken for torn. */
+	open_volume();
+	step("write busy/a 0 10 y");
+	for (unsigned i = 0; i < 2; i++) {
+		struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = 0 } };
+
+		snprintf(path, sizeof(path), "%s/busy/a", rig.path[i]);
+		ck_assert_int_eq(stat(path, &st), 0);
+		times[1] = st.st_mtim;
+		ck_assert_int_ge(fd = open(path, O_WRONLY), 0);
+		ck_assert_int_eq(pwrite(fd, i == 0 ? "rot!" : "ruin", 4, 4096), 4);
+		ck_assert_int_eq(futimens(fd, times), 0);
+		close(fd);
+	}
+	ck_assert_int_eq(rig_close(&rig), 0);
+	open_volume();
+	{
+		struct node *dir, *node;
+		const void *data;
+
+		ck_assert_int_eq(names_lookup(rig.v, volume_root(rig.v), "busy", &dir, &st), 0);
+		ck_assert_int_eq(names_lookup(rig.v, dir, "a", &node, &st), 0);
+		ck_assert_int_eq(file_read(rig.v, node, 4096, 100, &data), -EIO);
+		ck_assert_int_eq(file_flush(rig.v, node), 0);
+		node_forget(rig.v, node, 1);
+		node_forget(rig.v, dir, 1);
+	}
+	ck_assert_int_eq(rig_close(&rig), 0);
+}
+END_TEST
+
+/* In a dirty region: a copy that matches the record is right, though the other one has the lower number. */
+START_TEST(rot_in_a_dirty_region)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	step("create a");
+	step("write a 0 20000 p");
+	step("store");
+	kill_volume();
+	snprintf(path, sizeof(path), "%s/a", rig.path[0]);
+	ck_assert_int_ge(fd = open(path, O_WRONLY), 0);
+	ck_assert_int_eq(pwrite(fd, "rot", 3, 8192), 3);
+	close(fd);
+	open_volume();
+	read_block("a", 8192, 'p');
+	finish();
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("open");
+	TCase *tcase = tcase_create("open");
+	int failed;
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, first_open_reads_little);
+	tcase_add_test(tcase, first_look_up_settles_one);
+	tcase_add_test(tcase, regions_at_rest_are_left_alone);
+	tcase_add_test(tcase, rot_in_a_dirty_region);
+	suite_add_tcase(suite, tcase);
+	rig_begin();
+	failed = check_main(suite);
+	rig_end();
+	return failed;
+}
