@@ -20,7 +20,7 @@ usage_help(void)
 	    "  -V, --version          versions of mendfs and of libfuse\n"
 	    "  -o OPT, or --OPT       (also as MENDFS_OPT in the environment, or in the file)\n"
 	    "     ro                  read only\n"
-	    "     degraded            go without replicas that are missing or behind\n"
+	    "     degraded            go without replicas that are missing\n"
 	    "     adopt               take in the files of the first replica; the others are empty\n"
 	    "     codec=xxh3|blake2b  checksum of a new volume (xxh3)\n"
 	    "     key-file=PATH       key of a blake2b volume\n"

@@ -32,7 +32,8 @@ enum digest_purpose {
 	DIGEST_PAGE = 6,	/* a page of the tags file */
 	DIGEST_LABEL = 7,	/* the label's text */
 	DIGEST_INTENT = 8,	/* a sector of the intent bitmap */
-	DIGEST_KEY = 9		/* the key's fingerprint in the label */
+	DIGEST_KEY = 9,		/* the key's fingerprint in the label */
+	DIGEST_PENDING = 10	/* a log of what a replica missed */
 };
 
 struct digest { enum digest_codec codec; uint8_t key[DIGEST_KEY_SIZE]; };

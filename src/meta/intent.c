@@ -532,6 +532,34 @@ done:
 	return rc;
 }
 
+int
+intent_join(struct intent *intent, intent_write_call *write, int (*join)(void *arg), void *arg)
+{
+	uint8_t bitmap[BITMAP_SIZE], bytes[INTENT_SECTOR_SIZE];
+	uint64_t words[WORDS], any;
+	struct sector *sector;
+	unsigned w;
+	uint32_t i;
+	int rc = 0;
+
+	pthread_mutex_lock(&intent->mutex);
+	for (i = 0; rc == 0 && i < intent->count; i++) {
+		if ((sector = sector_at(intent, i)) == NULL)
+			continue;
+		for (any = 0, w = 0; w < WORDS; w++)
+			any |= words[w] = sector->durable[w] | atomic_load(&sector->before[w]);
+		if (any == 0)
+			continue;
+		bitmap_of(words, bitmap);
+		intent_encode(intent->digest, i, bitmap, bytes);
+		rc = write(arg, i, bytes);
+	}
+	if (rc == 0)
+		rc = join(arg);
+	pthread_mutex_unlock(&intent->mutex);
+	return rc;
+}
+
 /* Open the intent file for writing, and make it, durably, if it is missing. */
 static int
 open_file(struct replica *r, replica_handle dir, replica_handle *file)

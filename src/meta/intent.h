@@ -84,6 +84,14 @@ int intent_mark(struct intent *intent, uint64_t first, uint64_t last, intent_wri
  */
 int intent_sweep(struct intent *intent, int (*sync)(void *arg), intent_write_call *write, void *arg);
 
+/*
+ * intent_join(intent, write, join, arg):
+ * Write all sectors that have bits set with ${write}, to a replica that is
+ * about to be in sync, and call ${join}, before any other bit is set.
+ * Returns the first error of either.
+ */
+int intent_join(struct intent *intent, intent_write_call *write, int (*join)(void *arg), void *arg);
+
 /* intent_write_sector(r, index, sector): write one sector to ${r}'s intent file and make it durable. */
 int intent_write_sector(struct replica *r, uint32_t index, const uint8_t *sector);
 /* intent_reset(r): leave an empty intent file behind, durably (clean unmount). */

@@ -19,6 +19,8 @@ src_meta_libmeta_a_SOURCES = \
 	src/meta/listing.h \
 	src/meta/meta.c \
 	src/meta/meta.h \
+	src/meta/pending.c \
+	src/meta/pending.h \
 	src/meta/quarantine.c \
 	src/meta/quarantine.h \
 	src/meta/stamp.c \

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -229,6 +230,35 @@ dir_lock(struct replica *r, bool exclusive)
 	return 0;
 }
 
+static int
+dir_check(struct replica *r)
+{
+	struct dir_replica *d = dir_replica_self(r);
+	struct stat now, ours;
+
+	if (fstat(d->root, &ours) != 0)
+		return dir_replica_error();
+	if (stat(r->path, &now) != 0)
+		return errno == ENOENT || errno == ENOTDIR ? -ESTALE : errno == EACCES ? 0 : dir_replica_error();
+	return now.st_dev == ours.st_dev && now.st_ino == ours.st_ino ? 0 : -ESTALE;
+}
+
+/*
+ * The descriptor's number stays taken, so that whoever still uses it meets
+ * neither the old directory nor what would be opened next.
+ */
+static void
+dir_retire(struct replica *r)
+{
+	struct dir_replica *d = dir_replica_self(r);
+	int nothing = memfd_create("retired", MFD_CLOEXEC);
+
+	if (nothing < 0)
+		return;
+	(void)dup3(nothing, d->root, O_CLOEXEC);
+	close(nothing);
+}
+
 static void
 dir_free(struct replica *r)
 {
@@ -280,6 +310,8 @@ static const struct replica_ops dir_ops = {
 	.fsync = dir_replica_fsync,
 	.drop_cache = dir_replica_drop_cache,
 	.lock = dir_lock,
+	.check = dir_check,
+	.retire = dir_retire,
 };
 
 /*

@@ -523,6 +523,18 @@ fault_drop_cache(struct replica *r, replica_handle file)
 	self(r)->inner->ops->drop_cache(self(r)->inner, file);
 }
 
+static int
+fault_check(struct replica *r)
+{
+	return self(r)->inner->ops->check(self(r)->inner);
+}
+
+static void
+fault_retire(struct replica *r)
+{
+	self(r)->inner->ops->retire(self(r)->inner);
+}
+
 static void
 fault_free(struct replica *r)
 {
@@ -571,6 +583,8 @@ static const struct replica_ops fault_ops = {
 	.fsync = fault_fsync,
 	.drop_cache = fault_drop_cache,
 	.lock = fault_lock,
+	.check = fault_check,
+	.retire = fault_retire,
 };
 
 int

@@ -177,6 +177,17 @@ struct replica_ops {
 	 * Does not wait.  -EWOULDBLOCK: another holds it.  Leaves nothing on the disk.
 	 */
 	int (*lock)(struct replica *r, bool exclusive);
+	/*
+	 * Is this still what stands where it was opened?  -ESTALE: it was
+	 * unmounted, or something else was put into its place.
+	 */
+	int (*check)(struct replica *r);
+	/*
+	 * Let go of what it lies on, the lock too, though somebody may still be
+	 * in the midst of an operation: those that follow fail.  All handles
+	 * have been closed; free is still to be called.
+	 */
+	void (*retire)(struct replica *r);
 };
 
 struct replica {

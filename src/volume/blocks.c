@@ -110,6 +110,12 @@ tags_copy(struct volume *v, struct node *node, uint64_t first, uint64_t count, u
 	return rc;
 }
 
+int
+blocks_tags(struct volume *v, struct node *node, uint64_t first, uint64_t count, uint8_t *out)
+{
+	return tags_copy(v, node, first, count, out);
+}
+
 /*
  * Read with the clock running, for the choice of the next member; one whose
  * reads have been coming from the disk lately will be waited for.

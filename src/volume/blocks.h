@@ -31,6 +31,9 @@ int blocks_mend(struct volume *volume, struct node *node, uint64_t index, uint8_
  */
 void blocks_prove(struct volume *volume, struct node *node, struct member *m, uint64_t first, uint64_t count);
 
+/* blocks_tags(volume, node, first, count, out): the tags of ${count} blocks.  The file is open; node lock. */
+int blocks_tags(struct volume *volume, struct node *node, uint64_t first, uint64_t count, uint8_t *out);
+
 /* Memory of the calling thread, kept between calls: FILE_IO_MAX and a block at either end. */
 uint8_t *blocks_scratch(void);
 /* Two blocks more, for the edges of a write. */

@@ -8,6 +8,7 @@
 #include "volume/handles.h"
 #include "volume/load.h"
 #include "volume/members.h"
+#include "volume/missed.h"
 #include "volume/nodes.h"
 #include "volume/store.h"
 
@@ -49,6 +50,7 @@ change_each(struct volume *v, struct node *node, change_call *call, change_call 
 	unsigned count = 0;
 	int rc;
 
+	missed_note(v, node);
 	for_each_member(v, m) {
 		rc = call_one(v, node, m, call, arg);
 		if ((rc = members_settle(v, m, rc, doing)) < 0) {

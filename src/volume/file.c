@@ -9,6 +9,7 @@
 #include "volume/file.h"
 #include "volume/files.h"
 #include "volume/members.h"
+#include "volume/missed.h"
 #include "volume/nodes.h"
 #include "volume/patrol.h"
 #include "volume/store.h"
@@ -37,6 +38,8 @@ lock_for_writing(struct volume *v, struct node *node)
 
 	for (;;) {
 		pthread_rwlock_wrlock(&node->lock);
+		/* First: while it is noted nobody joins, for whom it would have to be ready too. */
+		missed_note(v, node);
 		if (files_ready(v, node, FILES_WRITE))
 			return 0;
 		pthread_rwlock_unlock(&node->lock);
@@ -53,6 +56,7 @@ file_write(struct volume *v, struct node *node, const void *data, size_t len, ui
 
 	if ((rc = change_allowed(v)) != 0)
 		return rc;
+	members_wait(v);
 	if ((rc = lock_for_writing(v, node)) != 0)
 		return rc;
 	if ((rc = members_mark(v, node_key(node), node_key(node))) != 0)
@@ -186,6 +190,8 @@ file_fsync(struct volume *v, struct node *node, bool data_only)
 		return rc;
 	pthread_rwlock_rdlock(&node->lock);
 	rc = sync_all(v, node, tags);
+	if (rc == 0 && !node->unsynced && !node->dirty)
+		missed_clean(node);
 	pthread_rwlock_unlock(&node->lock);
 	sync_end(node, rc != 0, tags);
 	return rc;
@@ -198,6 +204,7 @@ file_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, u
 
 	if ((rc = change_allowed(v)) != 0)
 		return rc;
+	members_wait(v);
 	if ((rc = lock_for_writing(v, node)) != 0)
 		return rc;
 	if ((rc = members_mark(v, node_key(node), node_key(node))) == 0 &&

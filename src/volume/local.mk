@@ -2,6 +2,7 @@
 noinst_LIBRARIES += src/volume/libvolume.a
 src_volume_libvolume_a_SOURCES = \
 	src/volume/attrs.c src/volume/attrs.h \
+	src/volume/away.c src/volume/away.h \
 	src/volume/blocks.c src/volume/blocks.h \
 	src/volume/change.c src/volume/change.h \
 	src/volume/dir.c src/volume/dir.h \
@@ -13,6 +14,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/load.c src/volume/load.h \
 	src/volume/members.c src/volume/members.h \
 	src/volume/membership.c \
+	src/volume/missed.c src/volume/missed.h \
 	src/volume/mount.c src/volume/mount.h \
 	src/volume/moves.c src/volume/moves.h \
 	src/volume/names.c src/volume/names.h \
@@ -24,6 +26,10 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/read.c \
 	src/volume/records.c src/volume/records.h \
 	src/volume/reconcile.c src/volume/reconcile.h \
+	src/volume/resync.c src/volume/resync.h \
+	src/volume/resync_file.c \
+	src/volume/resync_names.c \
+	src/volume/resync_private.h \
 	src/volume/settle.c src/volume/settle.h \
 	src/volume/show.h \
 	src/volume/spots.c src/volume/spots.h \

@@ -5,6 +5,7 @@
 #include "util/log.h"
 #include "util/stall.h"
 #include "volume/members.h"
+#include "volume/missed.h"
 
 /* Ids that a label takes in advance: one write of the labels for as many new files. */
 #define IDS_RESERVED 65536
@@ -82,6 +83,19 @@ members_for_read(struct volume *v, uint64_t id)
 	return home;
 }
 
+/*
+ * ${m} is not in sync any more.  Who sees so notes what he changes: noting
+ * begins first.  Label lock.
+ */
+static void
+drop(struct volume *v, struct member *m)
+{
+	missed_away(v, m);
+	m->let_go = m->unfit = false;
+	atomic_store(&m->state, MEMBER_AWAY);
+	missed_begin(v, m);
+}
+
 /* Write all labels in sync; returns how many members were lost over it. */
 static unsigned
 labels_write(struct volume *v)
@@ -96,21 +110,23 @@ labels_write(struct volume *v)
 			continue;
 		log_error("%s: cannot write the label: %s; the replica is out of sync from now on",
 		    m->r->path, strerror(-rc));
-		atomic_store(&m->lost, true);
+		drop(v, m);
 		lost++;
 	}
 	return lost;
 }
 
-/* The uuids of all members in sync, and the number of the last event any of them has heard of. */
+/* The uuids of all members in sync but ${joining}, and the number of the last event any of them has heard of. */
 static unsigned
-labels_survey(struct volume *v, struct uuid *uuids, uint64_t *base)
+labels_survey(struct volume *v, const struct member *joining, struct uuid *uuids, uint64_t *base)
 {
 	const struct label *labels[VOLUME_REPLICAS_MAX];
 	struct member *m;
 	unsigned count = 0;
 
 	for_each_member(v, m) {
+		if (m == joining)
+			continue;
 		uuids[count] = m->label.replica;
 		labels[count++] = &m->label;
 	}
@@ -137,8 +153,27 @@ labels_catch_up(struct volume *v, const struct uuid *uuids, unsigned count, uint
 	return lagging ? labels_write(v) : 0;
 }
 
+/* What a member in sync knows, as the label of one that joins. */
+static void
+label_take_over(struct volume *v, struct member *joining)
+{
+	struct label_member *own;
+	struct member *m;
+
+	for_each_member(v, m) {
+		if (m == joining)
+			continue;
+		joining->label = m->label;
+		joining->label.replica = joining->uuid;
+		if ((own = label_member(&joining->label, &joining->uuid)) != NULL)
+			own->seen = 0;
+		return;
+	}
+}
+
+/* ${joining}: a member in sync that was not so at the last event, or NULL. */
 static int
-labels_event_locked(struct volume *v, bool clean)
+labels_event_locked(struct volume *v, bool clean, struct member *joining)
 {
 	struct uuid uuids[VOLUME_REPLICAS_MAX];
 	/* An unclean stop must not hand out an id again: more are taken than were used. */
@@ -151,7 +186,12 @@ labels_event_locked(struct volume *v, bool clean)
 
 	/* Whoever is lost over a write stands in the others' labels as in sync: have another event. */
 	do {
-		count = labels_survey(v, uuids, &base);
+		/* Lost again, or left alone: then there is nobody to be joined. */
+		if (joining != NULL && (!member_in_sync(joining) || members_in_sync(v) == 1))
+			joining = NULL;
+		if (joining != NULL)
+			label_take_over(v, joining);
+		count = labels_survey(v, joining, uuids, &base);
 		if ((lost = labels_catch_up(v, uuids, count, base)) > 0)
 			continue;
 
@@ -161,6 +201,8 @@ labels_event_locked(struct volume *v, bool clean)
 		if ((lost = labels_write(v)) > 0)
 			continue;
 
+		if (joining != NULL)
+			uuids[count++] = joining->uuid;
 		for_each_member(v, m) {
 			m->label.clean = clean;
 			m->label.next_id = next_id;
@@ -177,9 +219,46 @@ members_event(struct volume *v, bool clean)
 	int rc;
 
 	pthread_mutex_lock(&v->label_lock);
-	rc = labels_event_locked(v, clean);
+	rc = labels_event_locked(v, clean, NULL);
 	pthread_mutex_unlock(&v->label_lock);
 	return rc;
+}
+
+uint64_t
+members_last_event(struct volume *v)
+{
+	struct member *m;
+	uint64_t event = 0;
+
+	pthread_mutex_lock(&v->label_lock);
+	for_each_member(v, m) {
+		if (m->label.events > event)
+			event = m->label.events;
+	}
+	pthread_mutex_unlock(&v->label_lock);
+	return event;
+}
+
+void
+members_wait(struct volume *v)
+{
+	if (!atomic_load(&v->hold))
+		return;
+	stall_ahead();
+	pthread_mutex_lock(&v->hold_lock);
+	while (atomic_load(&v->hold))
+		pthread_cond_wait(&v->hold_ended, &v->hold_lock);
+	pthread_mutex_unlock(&v->hold_lock);
+}
+
+void
+members_hold(struct volume *v, bool hold)
+{
+	pthread_mutex_lock(&v->hold_lock);
+	atomic_store(&v->hold, hold);
+	if (!hold)
+		pthread_cond_broadcast(&v->hold_ended);
+	pthread_mutex_unlock(&v->hold_lock);
 }
 
 void
@@ -187,12 +266,12 @@ members_lose(struct volume *v, struct member *m, int error, const char *doing)
 {
 	pthread_mutex_lock(&v->label_lock);
 	if (member_in_sync(m)) {
-		atomic_store(&m->lost, true);
+		drop(v, m);
 		log_error("%s: failed while %s: %s; the volume goes on with %u of %u replicas; "
-		    "check the device, then bring the replica up to date with fsck.mendfs",
+		    "check the device: when it is back, the replica is brought up to date by itself",
 		    m->r->path, doing, strerror(error < 0 ? -error : error), members_in_sync(v), v->member_count);
 		if (members_in_sync(v) > 0 && !v->no_writes)
-			labels_event_locked(v, false);
+			labels_event_locked(v, false, NULL);
 		if (members_in_sync(v) < v->min_replicas && !atomic_exchange(&v->read_only, true))
 			log_error("fewer than min-replicas=%u replicas are left: the volume is read-only now",
 			    v->min_replicas);
@@ -205,6 +284,9 @@ members_settle(struct volume *v, struct member *m, int rc, const char *doing)
 {
 	if (rc >= 0)
 		return 0;
+	/* Lost meanwhile: what it says counts no more. */
+	if (!member_in_sync(m))
+		return 1;
 	if (replica_error_is_own(rc))
 		return rc;
 	members_lose(v, m, rc, doing);
@@ -285,7 +367,7 @@ ids_reserve(struct volume *v, uint64_t id)
 		lost = labels_write(v);
 		v->ids_reserved = id + IDS_RESERVED;
 		if (lost > 0 && members_in_sync(v) > 0)
-			labels_event_locked(v, false);
+			labels_event_locked(v, false, NULL);
 	}
 	pthread_mutex_unlock(&v->label_lock);
 	return members_in_sync(v) > 0 ? 0 : -EIO;
@@ -322,4 +404,43 @@ int
 members_sweep(struct volume *v)
 {
 	return intent_sweep(v->intent, sync_all, sector_write_all, v);
+}
+
+struct joining { struct volume *v; struct member *m; };
+
+static int
+sector_write_one(void *arg, uint32_t index, const uint8_t *sector)
+{
+	struct joining *j = arg;
+
+	return intent_write_sector(j->m->r, index, sector);
+}
+
+static int
+join_now(void *arg)
+{
+	struct joining *j = arg;
+	struct volume *v = j->v;
+	int rc = -EAGAIN;
+
+	pthread_mutex_lock(&v->label_lock);
+	/* In sync before the labels say so: whatever changes from here on reaches it. */
+	if (missed_join(v, j->m)) {
+		rc = labels_event_locked(v, false, j->m);
+		if (rc == 0 && !member_in_sync(j->m))
+			rc = -EIO;
+	}
+	pthread_mutex_unlock(&v->label_lock);
+	return rc;
+}
+
+int
+members_join(struct volume *v, struct member *m)
+{
+	struct joining j = { v, m };
+	int rc;
+
+	if ((rc = intent_reset(m->r)) != 0)
+		return rc;
+	return intent_join(v->intent, sector_write_one, join_now, &j);
 }

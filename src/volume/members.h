@@ -30,6 +30,26 @@ void members_lose(struct volume *volume, struct member *member, int error, const
  */
 int members_event(struct volume *volume, bool clean);
 
+/* members_last_event(volume): its number. */
+uint64_t members_last_event(struct volume *volume);
+
+/*
+ * members_join(volume, member):
+ * ${member} holds all that the others hold, durably: it is in sync from now
+ * on, and the labels say so.  The tree lock is held exclusively, no file is
+ * being changed that is not noted as missed.  -EAGAIN: something is still
+ * missed; else the error that kept it out.
+ */
+int members_join(struct volume *volume, struct member *member);
+
+/*
+ * members_hold(volume, hold), members_wait(volume):
+ * While a member joins, whoever is about to change data waits for it here,
+ * without any lock.
+ */
+void members_hold(struct volume *volume, bool hold);
+void members_wait(struct volume *volume);
+
 /*
  * members_mark(volume, a, b):
  * The regions of the ids ${a} and ${b} are about to change: see to it that

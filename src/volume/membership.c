@@ -45,6 +45,7 @@ judge_unlabelled(struct mount *mount, struct candidate *c)
 static int
 judge_pair(struct mount *mount, struct candidate *a, struct candidate *b)
 {
+	enum label_relation relation = label_relate(&a->label, &b->label);
 	struct candidate *older = NULL;
 	const char *what = "";
 
@@ -52,7 +53,7 @@ judge_pair(struct mount *mount, struct candidate *a, struct candidate *b)
 		log_error("%s: a copy of replica %s; a copy of a replica is no second one", b->real, a->real);
 		return -EINVAL;
 	}
-	switch (label_relate(&a->label, &b->label)) {
+	switch (relation) {
 	case LABEL_IN_SYNC:
 		return 0;
 	case LABEL_STRANGERS:
@@ -64,14 +65,21 @@ judge_pair(struct mount *mount, struct candidate *a, struct candidate *b)
 		return -EINVAL;
 	case LABEL_A_BEHIND:
 	case LABEL_B_BEHIND:
-		older = label_relate(&a->label, &b->label) == LABEL_A_BEHIND ? a : b;
+		older = relation == LABEL_A_BEHIND ? a : b;
 		what = "is behind: the volume was changed without it";
 		break;
 	case LABEL_A_ROLLED_BACK:
 	case LABEL_B_ROLLED_BACK:
-		older = label_relate(&a->label, &b->label) == LABEL_A_ROLLED_BACK ? a : b;
+		older = relation == LABEL_A_ROLLED_BACK ? a : b;
 		what = "is older than the others have seen it: restored from an old copy";
 		break;
+	}
+	if (!mount->options->read_only) {
+		if (!older->behind)
+			log_warning("%s: %s; it will be brought up to date while mounted", older->real, what);
+		older->behind = true;
+		older->rolled_back = older->rolled_back || relation == LABEL_A_ROLLED_BACK || relation == LABEL_B_ROLLED_BACK;
+		return 0;
 	}
 	if (mount->options->degraded) {
 		log_warning("%s: %s; going on without it (-o degraded)", older->real, what);
@@ -91,7 +99,8 @@ judge_pairs(struct mount *mount)
 
 	for (a = mount->candidates; a < end; a++) {
 		for (b = a + 1; b < end; b++) {
-			if (!a->skipped && !b->skipped && (rc = judge_pair(mount, a, b)) != 0)
+			/* Two that are behind a third have nothing to tell each other. */
+			if (!a->skipped && !b->skipped && !(a->behind && b->behind) && (rc = judge_pair(mount, a, b)) != 0)
 				return rc;
 		}
 	}
@@ -202,7 +211,7 @@ mount_judge(struct mount *mount)
 	if ((rc = judge_pairs(mount)) != 0)
 		return rc;
 	for (i = 0; i < mount->count; i++) {
-		if (mount->candidates[i].label_error == 0 && !mount->candidates[i].skipped)
+		if (mount->candidates[i].label_error == 0 && !mount->candidates[i].skipped && !mount->candidates[i].behind)
 			break;
 	}
 	first = i < mount->count ? &mount->candidates[i] : first_labelled(mount);

@@ -6,10 +6,11 @@
 
 #include "meta/keyfile.h"
 #include "meta/label.h"
-#include "meta/meta.h"
 #include "util/log.h"
+#include "volume/away.h"
 #include "volume/load.h"
 #include "volume/members.h"
+#include "volume/missed.h"
 #include "volume/mount.h"
 #include "volume/nodes.h"
 #include "volume/settle.h"
@@ -62,7 +63,14 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	pthread_rwlockattr_setkind_np(&writers_first, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&v->tree, &writers_first);
 	pthread_rwlockattr_destroy(&writers_first);
+	pthread_mutex_init(&v->missed_lock, NULL);
+	pthread_mutex_init(&v->hold_lock, NULL);
+	pthread_cond_init(&v->hold_ended, NULL);
+	pthread_cond_init(&v->keeper_wake, NULL);
 	pthread_cond_init(&v->flusher_wake, NULL);
+	list_init(&v->all);
+	list_init(&v->missed);
+	atomic_store(&v->epoch, 1);
 	pthread_mutex_init(&v->absent_lock, NULL);
 	list_init(&v->dirs);
 	list_init(&v->dirty);
@@ -79,20 +87,65 @@ static int
 member_add(struct volume *v, struct candidate *c, bool no_writes)
 {
 	struct member *m = &v->members[v->member_count];
+	const struct label_member *entry;
 	int rc;
 
 	m->index = v->member_count;
 	m->meta = m->tags = REPLICA_NONE;
 	m->label = c->label;
+	m->uuid = c->label.replica;
+	if ((entry = label_member(&m->label, &m->uuid)) != NULL)
+		memcpy(m->name, entry->name, sizeof(m->name));
 	m->r = c->r;
 	c->r = NULL;
 	v->member_count++;
-	if ((rc = meta_open(m->r, false, &m->meta)) != 0 ||
-	    (rc = meta_subdir(m->r, m->meta, "tags", !no_writes, &m->tags)) != 0) {
-		log_error("%s/.mendfs: %s; run fsck.mendfs", m->r->path, strerror(-rc));
-		return rc;
+	if (c->behind) {
+		missed_away(v, m);
+		m->lack.everything = c->rolled_back;
+		atomic_store(&m->state, MEMBER_BACK);
 	}
-	return 0;
+	if ((rc = away_open(m, no_writes)) != 0)
+		log_error("%s/.mendfs: %s; run fsck.mendfs", m->r->path, strerror(-rc));
+	return rc;
+}
+
+static bool
+is_member(const struct volume *v, const struct uuid *uuid)
+{
+	const struct member *m;
+
+	for (m = v->members; m < v->members + v->member_count; m++) {
+		if (uuid_equal(&m->uuid, uuid))
+			return true;
+	}
+	return false;
+}
+
+/* Those that are not here miss what happens, which is to be kept for them. */
+static void
+members_add_missing(struct volume *v)
+{
+	const struct label_member *entry;
+	struct member *first, *m;
+	unsigned i;
+
+	for_each_member(v, first)
+		break;
+	if (first == v->members + v->member_count)
+		return;
+	for (i = 0; i < first->label.member_count && v->member_count < VOLUME_REPLICAS_MAX; i++) {
+		entry = &first->label.members[i];
+		if (is_member(v, &entry->uuid))
+			continue;
+		m = &v->members[v->member_count];
+		m->index = v->member_count;
+		m->meta = m->tags = REPLICA_NONE;
+		m->uuid = entry->uuid;
+		memcpy(m->name, entry->name, sizeof(m->name));
+		atomic_store(&m->state, MEMBER_AWAY);
+		v->member_count++;
+		missed_away(v, m);
+	}
 }
 
 /* What the last stop left: is anything torn, and which ids are free? */
@@ -130,6 +183,7 @@ load_intent(struct volume *v)
 static int
 setup(struct mount *mount, struct volume *v)
 {
+	struct member *m;
 	unsigned i;
 	int rc;
 
@@ -144,6 +198,11 @@ setup(struct mount *mount, struct volume *v)
 	}
 	if ((rc = load_intent(v)) != 0)
 		return rc;
+	members_add_missing(v);
+	for (m = v->members; m < v->members + v->member_count; m++) {
+		if (!member_in_sync(m))
+			missed_load(v, m);
+	}
 	/* From here on the volume counts as mounted: the event first, then its effects. */
 	if (!mount->read_only && (rc = members_event(v, false)) != 0) {
 		log_error("no label can be written: %s", strerror(-rc));
@@ -205,7 +264,13 @@ mount_release(struct volume *v)
 			m->r->ops->dir_close(m->r, m->meta);
 		if (m->r != NULL)
 			m->r->ops->free(m->r);
+		while (m->retired_count > 0) {
+			m->retired_count--;
+			m->retired[m->retired_count]->ops->free(m->retired[m->retired_count]);
+		}
+		free(m->retired);
 	}
+	missed_free(v);
 	intent_free(v->intent);
 	hashmap_free(&v->by_id);
 	hashmap_free(&v->by_name);

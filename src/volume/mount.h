@@ -19,6 +19,8 @@ struct candidate {
 	struct label label;
 	bool empty;			/* no names but .mendfs, or an empty lost+found */
 	bool skipped;			/* degraded: left out */
+	bool behind;			/* to be resynced */
+	bool rolled_back;		/* and nothing is known of what it misses */
 };
 
 struct mount {

@@ -5,6 +5,7 @@
 #include "volume/handles.h"
 #include "volume/load.h"
 #include "volume/members.h"
+#include "volume/missed.h"
 #include "volume/namesop.h"
 #include "volume/nodes.h"
 
@@ -40,6 +41,15 @@ mend_names(struct volume *v, struct namesop *op)
 		load_mend(v, op->dir, op->name);
 }
 
+/* Who fails in the midst of it may have done it, whatever comes of it on the others. */
+static void
+note(struct volume *v, const struct namesop *op)
+{
+	missed_note(v, op->dir);
+	if (op->new_dir != NULL)
+		missed_note(v, op->new_dir);
+}
+
 /* Take it back on the members before ${end}. */
 static void
 undo_all(struct volume *v, struct namesop *op, const struct member *end, call *undo)
@@ -62,6 +72,7 @@ each_once(struct volume *v, struct namesop *op, call *c, call *undo, const char 
 	int rc;
 
 	op->done = 0;
+	note(v, op);
 	for_each_member(v, m) {
 		rc = call_one(v, op, m, c);
 		if ((rc = members_settle(v, m, rc, doing)) < 0) {
@@ -174,6 +185,7 @@ namesop_unlink(struct volume *v, struct namesop *op)
 	int rc;
 
 	op->done = 0;
+	note(v, op);
 	for_each_member(v, m) {
 		rc = call_one(v, op, m, unlink_call);
 		/* A member that lacks the name already has what is wanted. */

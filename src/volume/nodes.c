@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "volume/files.h"
+#include "volume/missed.h"
 #include "volume/nodes.h"
 
 uint64_t
@@ -33,6 +34,8 @@ nodes_new(uint64_t id, mode_t mode, struct node **out)
 	pthread_rwlock_init(&node->lock, NULL);
 	list_init(&node->dirty_link);
 	list_init(&node->patrol_link);
+	list_init(&node->all_link);
+	list_init(&node->missed_link);
 	list_init(&node->files_link);
 	node->by_id.key = id;
 	node->mode = mode;
@@ -64,6 +67,7 @@ nodes_add(struct volume *v, struct node *node)
 	} else {
 		hashmap_insert(&v->by_id, &node->by_id, node_key(node));
 		node->hashed = true;
+		list_append(&v->all, &node->all_link);
 	}
 	pthread_mutex_unlock(&v->nodes_lock);
 	return node;
@@ -131,6 +135,8 @@ nodes_put_many(struct volume *v, struct node *node, uint64_t count)
 				hashmap_remove(&v->by_id, &node->by_id);
 			for (link = node->links; link != NULL; link = link->next)
 				hashmap_remove(&v->by_name, &link->by_name);
+			list_remove(&node->all_link);
+			missed_forget(v, node);
 			v->forgotten++;
 		}
 		pthread_mutex_unlock(&v->nodes_lock);
@@ -187,6 +193,25 @@ nodes_unhash(struct volume *v, struct node *node)
 		hashmap_remove(&v->by_id, &node->by_id);
 	node->hashed = false;
 	pthread_mutex_unlock(&v->nodes_lock);
+	missed_gone(v, node);
+}
+
+struct node *
+nodes_next(struct volume *v, struct node *after)
+{
+	struct list_link *at;
+	struct node *node = NULL;
+
+	pthread_mutex_lock(&v->nodes_lock);
+	at = after == NULL ? v->all.next : after->all_link.next;
+	if (at != &v->all) {
+		node = list_entry(at, struct node, all_link);
+		node->refs++;
+	}
+	pthread_mutex_unlock(&v->nodes_lock);
+	if (after != NULL)
+		nodes_put(v, after);
+	return node;
 }
 
 /* Give the kernel's references back: children hold their parents, so leaves go first. */
@@ -228,6 +253,8 @@ nodes_free_all(struct volume *v)
 	}
 	v->root = NULL;
 	list_init(&v->dirty);
+	list_init(&v->missed);
+	list_init(&v->all);
 	v->dirty_count = 0;
 	list_init(&v->files);
 	v->files_count = 0;

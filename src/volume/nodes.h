@@ -26,6 +26,12 @@ void nodes_put(struct volume *volume, struct node *node);
 bool nodes_last(struct volume *volume, const struct node *node);
 /* nodes_unhash(volume, node): its id may be used again (a borrowed one will be). */
 void nodes_unhash(struct volume *volume, struct node *node);
+/*
+ * nodes_next(volume, after):
+ * All nodes, one after the other: the one after ${after}, or the first, with
+ * one more reference; that on ${after} is given back.  NULL: that was the last.
+ */
+struct node *nodes_next(struct volume *volume, struct node *after);
 
 /* nodes_free_all(volume): the session is over, and the kernel's references with it. */
 void nodes_free_all(struct volume *volume);

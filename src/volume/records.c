@@ -68,6 +68,14 @@ records_mend(struct volume *v, struct node *node, const bool *bad, const uint8_t
 int
 records_find(struct volume *v, struct node *node, uint8_t *data, struct record *record)
 {
+	size_t len;
+
+	return records_read(v, node, data, record, &len);
+}
+
+int
+records_read(struct volume *v, struct node *node, uint8_t *data, struct record *record, size_t *record_len)
+{
 	struct member *first = members_for_read(v, node_key(node)), *m;
 	bool bad[VOLUME_REPLICAS_MAX] = { false };
 	char path[NODES_PATH_MAX];
@@ -75,8 +83,10 @@ records_find(struct volume *v, struct node *node, uint8_t *data, struct record *
 
 	if (first == NULL)
 		return -EIO;
-	if ((len = record_read(v, first, node, data, record)) > 0)
+	if ((len = record_read(v, first, node, data, record)) > 0) {
+		*record_len = (size_t)len;
 		return 0;
+	}
 	bad[first->index] = len == -EBADMSG;
 	for_each_member(v, m) {
 		if (m == first)
@@ -91,6 +101,7 @@ records_find(struct volume *v, struct node *node, uint8_t *data, struct record *
 		return -EIO;
 	}
 	records_mend(v, node, bad, data, (size_t)len);
+	*record_len = (size_t)len;
 	return 0;
 }
 

@@ -17,6 +17,9 @@
  */
 int records_find(struct volume *volume, struct node *node, uint8_t *data, struct record *record);
 
+/* records_read: the same for a directory as well; ${*len} bytes. */
+int records_read(struct volume *volume, struct node *node, uint8_t *data, struct record *record, size_t *len);
+
 /* records_prove(volume, node): look at the record on all members, and mend. */
 void records_prove(struct volume *volume, struct node *node);
 

@@ -2,7 +2,8 @@
  * volume/state -- the structs that the files of this folder share.
  *
  * Terms.  A member is one of the volume's replicas.  It is in sync until it
- * fails; then it is lost, and stays so for the rest of the mount.
+ * fails; then it is away, until it is found again and was resynced.  Nobody but
+ * volume/away and volume/resync touches a member that is not in sync.
  *
  * Invariants:
  *  1. What a node says (attributes, tags) is what every member in sync holds,
@@ -13,10 +14,12 @@
  *  3. A tag is only computed over bytes that came from the writer or were
  *     proved by the tag before.
  *  4. A member's bytes reach a reader only if they match their tag.
+ *  5. A node that changes while a member is away is noted for it (volume/missed)
+ *     before its lock, or the tree's, is given back.
  *
  * Lock order: tree, then node->lock (a directory's before its child's), then
- * settle_lock, heal_lock, file->mutex, then one of the leaf locks (label, nodes,
- * dirs, dirty).
+ * settle_lock, heal_lock, file->mutex, then one of the leaf locks (label, missed,
+ * nodes, dirs, dirty; one after the other in this order).
  * Reading and writing data takes no tree lock.
  */
 
@@ -29,6 +32,7 @@
 #include <stdbool.h>
 
 #include "format/label.h"
+#include "format/pending.h"
 #include "hash/digest.h"
 #include "meta/intent.h"
 #include "meta/tags.h"
@@ -52,15 +56,47 @@
 #define VOLUME_FILES_MAX 1024
 /* Nodes waiting for the flusher; beyond, it is woken before its time. */
 #define VOLUME_DIRTY_MAX 4096
+/* Nodes noted for members that are away; beyond, they are compared as a whole. */
+#define VOLUME_MISSED_MAX 65536
+
+enum member_state {
+	MEMBER_IN_SYNC,
+	MEMBER_AWAY,		/* failed, or not there */
+	MEMBER_BACK,		/* there again, and behind: about to be resynced */
+	MEMBER_RESYNCING
+};
+
+/* What a member that is not in sync missed, besides the nodes that are noted for it. Missed lock. */
+struct lack {
+	bool everything;	/* nothing is known of it: all is compared, to the byte */
+	bool walk;		/* what it missed is not known by name: the whole tree is gone through */
+	bool loaded;		/* entries came from a log and wait to be found */
+	struct pending pending;	/* by id and name; suspect ones may be spoiled */
+	uint64_t *suspects;	/* sorted ids of files of which blocks may be spoiled, wherever they are */
+	size_t suspect_count;
+};
 
 struct member {
 	unsigned index;
-	struct replica *r;
+	struct uuid uuid;
+	char name[LABEL_NAME_MAX];	/* as the labels have it */
+	struct replica *r;		/* NULL: was not named at this mount */
 	replica_handle meta;		/* .mendfs */
 	replica_handle tags;		/* .mendfs/tags */
 	struct label label;		/* label lock */
-	_Atomic bool lost;
+	_Atomic int state;
 	struct lane *lane;		/* NULL before volume_start */
+
+	/* Not in sync: */
+	struct lack lack;
+	_Atomic int64_t away_since;	/* nanoseconds since 1970 */
+	unsigned returns;		/* how often it was taken in again */
+	struct replica **retired;	/* what it was before, still spoken of; keeper's */
+	unsigned retired_count;
+	bool let_go;			/* nothing of ours is open there any more; keeper's */
+	bool unfit;			/* what stands there was found unfit, and this was said; keeper's */
+	uint64_t probe_ms, wait_ms;	/* when it is looked for, and how long after that again; keeper's */
+	_Atomic uint64_t resync_done, resync_total;
 
 	/* For choosing and for the administrator; races lose a count at worst. */
 	atomic_uint in_flight;
@@ -99,6 +135,7 @@ struct volume {
 	pthread_mutex_t nodes_lock;	/* by_id, by_name, references */
 	struct hashmap by_id;
 	struct hashmap by_name;
+	struct list_link all;		/* nodes, in no order */
 	struct node *root;
 	uint64_t forgotten;		/* nodes freed since memory was last given back */
 
@@ -115,6 +152,17 @@ struct volume {
 	struct list_link patrol;	/* files whose other copies are to be proved; dirty lock */
 	unsigned patrol_count;
 
+	pthread_mutex_t missed_lock;
+	_Atomic uint32_t away;		/* a bit for each member that is not in sync; missed lock to change */
+	struct list_link missed;	/* nodes noted for some member */
+	unsigned missed_count[VOLUME_REPLICAS_MAX];
+	unsigned missed_nodes;
+	_Atomic uint32_t epoch;		/* how often everything began to be made durable; from 1 on */
+	_Atomic uint32_t synced;	/* the last of these that came through */
+	struct dropped { uint64_t id; uint32_t changed; } *dropped;	/* freed, that changed since; nodes lock */
+	size_t dropped_count;
+	uint32_t dropped_too_many;	/* the epoch in which there was no room for one */
+
 	pthread_mutex_t settle_lock;	/* recursive: one settling of names at a time */
 	pthread_mutex_t heal_lock;	/* one mending at a time: each block is counted once */
 	atomic_ullong tag_pages;
@@ -123,9 +171,17 @@ struct volume {
 	bool flusher_runs;
 	bool stop;			/* dirty_lock */
 	pthread_cond_t flusher_wake;
+	pthread_t keeper, resyncer;	/* volume/away, volume/resync */
+	bool keeper_runs, resyncer_runs;
+	_Atomic bool keeper_stop;	/* hold lock to set */
+	pthread_cond_t keeper_wake;	/* it was; hold lock */
+	pthread_mutex_t hold_lock;	/* those who wait while a member joins */
+	pthread_cond_t hold_ended;
+	_Atomic bool hold;
 	pthread_t walker;		/* reconciles in the background after an unclean stop */
 	bool walker_runs;
 	_Atomic bool walker_stop;
+	_Atomic bool reconciling;	/* the walker is at it */
 	_Atomic bool walk_again;	/* something that is to be settled got another name meanwhile */
 	_Atomic bool walk_moved;	/* something got another name, or none: what the walk has not seen may be there */
 };
@@ -178,6 +234,11 @@ struct node {
 	uint64_t refs;			/* nodes lock: kernel, links below, users, lists */
 	struct list_link dirty_link;	/* dirty lock */
 	struct list_link patrol_link;	/* dirty lock */
+	struct list_link all_link;	/* nodes lock */
+	struct list_link missed_link;	/* missed lock */
+	_Atomic uint32_t missed;	/* the members it is noted for; missed lock to change */
+	_Atomic uint32_t suspect;	/* of these, where more than its record tells may differ */
+	_Atomic uint32_t changed;	/* the epoch of its last change; 0: none since it was made durable */
 	struct list_link files_link;	/* dirty lock */
 
 	struct link *links;		/* tree lock */
@@ -236,7 +297,7 @@ node_has_record(const struct node *node)
 static inline bool
 member_in_sync(const struct member *m)
 {
-	return !atomic_load_explicit(&m->lost, memory_order_acquire);
+	return atomic_load_explicit(&m->state, memory_order_acquire) == MEMBER_IN_SYNC;
 }
 
 /* for_each_member(v, m): those in sync, lowest number first. */

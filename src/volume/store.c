@@ -10,6 +10,7 @@
 #include "volume/handles.h"
 #include "volume/load.h"
 #include "volume/members.h"
+#include "volume/missed.h"
 #include "volume/nodes.h"
 #include "volume/store.h"
 #include "volume/pages.h"
@@ -52,6 +53,7 @@ store_borrowed(struct volume *v, struct node *node)
 void
 store_later(struct volume *v, struct node *node)
 {
+	missed_note(v, node);
 	if (!node_has_record(node)) {
 		store_borrowed(v, node);
 		return;
@@ -208,6 +210,7 @@ store_now(struct volume *v, struct node *node)
 		rc = store_directory(v, node);
 	if (rc == 0)
 		node->dirty = node->atime_set = false;
+	missed_note(v, node);
 	return rc;
 }
 

@@ -3,14 +3,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "util/log.h"
 #include "util/stall.h"
+#include "volume/away.h"
 #include "volume/files.h"
 #include "volume/members.h"
+#include "volume/missed.h"
 #include "volume/mount.h"
 #include "volume/nodes.h"
 #include "volume/patrol.h"
+#include "volume/resync.h"
 #include "volume/store.h"
 #include "volume/volume.h"
 #include "volume/walk.h"
@@ -35,16 +39,18 @@ volume_start(struct volume *v)
 	int rc;
 
 	files_limit(v);
-	for_each_member(v, m) {
+	for (m = v->members; m < v->members + v->member_count; m++) {
 		snprintf(name, sizeof(name), "replica %u", m->index);
-		if ((rc = lane_new(name, &m->lane)) != 0)
+		if (m->r != NULL && (rc = lane_new(name, &m->lane)) != 0)
 			return rc;
 	}
 	if ((rc = pthread_create(&v->flusher, NULL, store_flusher, v)) != 0)
 		return -rc;
 	v->flusher_runs = true;
-	if (v->was_unclean && !volume_read_only(v))
-		return walk_start(v);
+	if (v->was_unclean && !volume_read_only(v) && (rc = walk_start(v)) != 0)
+		return rc;
+	if (!v->no_writes && ((rc = away_start(v)) != 0 || (rc = resync_start(v)) != 0))
+		return rc;
 	return 0;
 }
 
@@ -87,7 +93,7 @@ volume_statfs(struct volume *v, struct statvfs *st)
 		rc = members_settle(v, m, m->r->ops->statfs(m->r, &one), "statfs");
 		if (rc < 0)
 			return rc;
-		if (rc > 0)
+		if (rc > 0 || !member_in_sync(m))
 			continue;
 		if (first)
 			*st = one;
@@ -117,6 +123,8 @@ volume_sync(struct volume *v)
 	struct sync_job jobs[VOLUME_REPLICAS_MAX];
 	struct lane_batch batch;
 	struct member *m;
+	uint32_t epoch = missed_sync_begins(v);
+	bool all = true;
 	unsigned count = 0, i;
 	int rc, one;
 
@@ -133,9 +141,13 @@ volume_sync(struct volume *v)
 	}
 	lane_batch_wait(&batch);
 	for (i = 0; i < count; i++) {
-		if ((one = members_settle(v, jobs[i].m, jobs[i].rc, "syncing")) < 0 && rc == 0)
+		one = members_settle(v, jobs[i].m, jobs[i].rc, "syncing");
+		all = all && one == 0;
+		if (one < 0 && rc == 0)
 			rc = one;
 	}
+	if (rc == 0 && all)
+		missed_synced(v, epoch);
 	return rc != 0 ? rc : members_in_sync(v) > 0 ? 0 : -EIO;
 }
 
@@ -175,10 +187,13 @@ mark_clean(struct volume *v)
 	if (v->was_unclean && intent_any(v->intent) > 0) {
 		log_warning("the volume stays marked as unclean: not all files were reconciled yet; "
 		    "the next mount goes on with it, or run fsck.mendfs -p");
-		return members_event(v, false);
+		rc = members_event(v, false);
+		missed_save(v, 0);
+		return rc;
 	}
 	if ((rc = members_event(v, true)) != 0)
 		return rc;
+	missed_save(v, members_last_event(v));
 	/* A crash before this leaves bits that a clean label tells to ignore. */
 	for_each_member(v, m)
 		members_settle(v, m, intent_reset(m->r), "clearing the intent bitmap");
@@ -192,6 +207,8 @@ volume_close(struct volume *v)
 
 	if (v == NULL)
 		return 0;
+	resync_stop(v);
+	away_stop(v);
 	walk_stop(v);
 	flusher_stop(v);
 	if (v->opened && !v->no_writes)
@@ -213,14 +230,40 @@ volume_close(struct volume *v)
 	return rc != 0 ? rc : one;
 }
 
+/* What a member is doing, in words. */
+static const char *
+state_text(struct member *m, char *buf, size_t size)
+{
+	time_t since = (time_t)(atomic_load(&m->away_since) / 1000000000);
+	char when[32];
+	struct tm tm;
+
+	switch (atomic_load(&m->state)) {
+	case MEMBER_IN_SYNC:
+		return "in sync";
+	case MEMBER_RESYNCING:
+		snprintf(buf, size, "resyncing, %" PRIu64 " of %" PRIu64 " files and directories",
+		    atomic_load(&m->resync_done), atomic_load(&m->resync_total));
+		return buf;
+	case MEMBER_BACK:
+		return "back, to be resynced";
+	default:
+		localtime_r(&since, &tm);
+		strftime(when, sizeof(when), "%F %T", &tm);
+		snprintf(buf, size, "away since %s", when);
+		return buf;
+	}
+}
+
 void
 volume_log_status(struct volume *v)
 {
 	struct member *m;
+	char state[96];
 
 	for (m = v->members; m < v->members + v->member_count; m++) {
-		log_info("replica %s: %s, reads %llu, bad blocks %llu, mended %llu, not mendable %llu", m->r->path,
-		    member_in_sync(m) ? "in sync" : "lost",
+		log_info("replica %s: %s, reads %llu, bad blocks %llu, mended %llu, not mendable %llu",
+		    m->r != NULL ? m->r->path : m->name, state_text(m, state, sizeof(state)),
 		    atomic_load(&m->reads), atomic_load(&m->blocks_bad), atomic_load(&m->mended), atomic_load(&m->unmended));
 	}
 }

@@ -217,8 +217,10 @@ walk_run(void *arg)
 	struct volume *v = arg;
 	struct walk w = { .v = v, .reported_ms = clock_monotonic_ms() };
 
-	if (hashmap_init(&w.seen) != 0)
+	if (hashmap_init(&w.seen) != 0) {
+		atomic_store(&v->reconciling, false);
 		return NULL;
+	}
 	log_info("the volume was not unmounted cleanly: looking for what was being changed in %" PRIu64 " regions of 1024 files",
 	    intent_any(v->intent));
 	walk_all(&w);
@@ -235,14 +237,17 @@ walk_run(void *arg)
 	settle_forget(v);
 	hashmap_each(&w.seen, seen_free, NULL);
 	hashmap_free(&w.seen);
+	atomic_store(&v->reconciling, false);
 	return NULL;
 }
 
 int
 walk_start(struct volume *v)
 {
-	int rc = pthread_create(&v->walker, NULL, walk_run, v);
+	int rc;
 
+	atomic_store(&v->reconciling, true);
+	rc = pthread_create(&v->walker, NULL, walk_run, v);
 	v->walker_runs = rc == 0;
 	return -rc;
 }

@@ -4,6 +4,7 @@
 fuzz_harnesses = \
 	tests/fuzz/fuzz_intent \
 	tests/fuzz/fuzz_label \
+	tests/fuzz/fuzz_pending \
 	tests/fuzz/fuzz_record \
 	tests/fuzz/fuzz_tagpage
 check_PROGRAMS += $(fuzz_harnesses) tests/fuzz/make_corpus
@@ -22,6 +23,9 @@ tests_fuzz_fuzz_intent_LDADD = $(LIBS_FORMAT)
 tests_fuzz_fuzz_label_SOURCES = tests/fuzz/fuzz_label.c $(fuzz_main)
 tests_fuzz_fuzz_label_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_label_LDADD = $(LIBS_FORMAT)
+tests_fuzz_fuzz_pending_SOURCES = tests/fuzz/fuzz_pending.c $(fuzz_main)
+tests_fuzz_fuzz_pending_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_pending_LDADD = $(LIBS_FORMAT)
 tests_fuzz_fuzz_record_SOURCES = tests/fuzz/fuzz_record.c $(fuzz_main)
 tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_record_LDADD = $(LIBS_FORMAT)

@@ -10,6 +10,7 @@
 
 #include "format/intent.h"
 #include "format/label.h"
+#include "format/pending.h"
 #include "format/record.h"
 #include "format/tagpage.h"
 
@@ -144,6 +145,36 @@ make_intents(void)
 	seed("intent", "never-written", 0, place, sizeof(place), sector, 0);
 }
 
+static void
+make_pendings(void)
+{
+	static char name[] = "name", other[] = "another name";
+	const struct pending_entry root = { .id = 1, .missed = true };
+	const struct pending_entry file = { .id = 1000, .missed = true, .suspect = true, .parent = 7, .name = name };
+	const struct pending_entry link = { .id = 1000, .missed = true, .suspect = true, .parent = 1, .name = other };
+	const struct pending_entry dir = { .id = 7, .parent = 1, .name = other };
+	const struct pending_entry lost = { .id = INT64_MAX, .suspect = true };
+	struct pending pending = { .lost = 5, .closed = 300 };
+	struct digest digest = fuzz_digest(0);
+	uint8_t *data;
+	size_t len;
+
+	FUZZ_ASSERT(pending_encode(&digest, &pending, &data, &len) == 0);
+	seed("pending", "empty", FUZZ_SEAL, "", 0, data, len - DIGEST_SIZE);
+	free(data);
+	FUZZ_ASSERT(pending_add(&pending, &root) == 0 && pending_add(&pending, &file) == 0 && pending_add(&pending, &link) == 0 &&
+	    pending_add(&pending, &dir) == 0 && pending_add(&pending, &lost) == 0);
+	FUZZ_ASSERT(pending_encode(&digest, &pending, &data, &len) == 0);
+	seed("pending", "few", FUZZ_SEAL, "", 0, data, len - DIGEST_SIZE);
+	seed("pending", "unsealed", 0, "", 0, data, len);
+	free(data);
+	pending.everything = pending.walk = true;
+	FUZZ_ASSERT(pending_encode(&digest, &pending, &data, &len) == 0);
+	seed("pending", "everything", FUZZ_SEAL | FUZZ_BLAKE2B, "", 0, data, len - DIGEST_SIZE);
+	free(data);
+	pending_free(&pending);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -156,5 +187,6 @@ main(int argc, char **argv)
 	make_labels();
 	make_tagpages();
 	make_intents();
+	make_pendings();
 	return 0;
 }

@@ -4,6 +4,7 @@ format_tests = \
 	tests/unit/format/test_events \
 	tests/unit/format/test_intent \
 	tests/unit/format/test_label \
+	tests/unit/format/test_pending \
 	tests/unit/format/test_record \
 	tests/unit/format/test_tagpage
 check_PROGRAMS += $(format_tests)
@@ -19,6 +20,9 @@ tests_unit_format_test_intent_LDADD = $(format_test_libs)
 tests_unit_format_test_label_SOURCES = tests/unit/format/test_label.c \
 	$(unit_headers) tests/unit/hex.h
 tests_unit_format_test_label_LDADD = $(format_test_libs)
+tests_unit_format_test_pending_SOURCES = tests/unit/format/test_pending.c \
+	$(unit_headers) tests/unit/hex.h
+tests_unit_format_test_pending_LDADD = $(format_test_libs)
 tests_unit_format_test_record_SOURCES = tests/unit/format/test_record.c \
 	$(unit_headers) tests/unit/hex.h
 tests_unit_format_test_record_LDADD = $(format_test_libs)

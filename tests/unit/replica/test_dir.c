@@ -243,6 +243,43 @@ START_TEST(one_writer)
 }
 END_TEST
 
+/* What stands at the path is looked at, not only what was opened. */
+START_TEST(checked)
+{
+	char aside[sizeof(top) + 8];
+
+	snprintf(aside, sizeof(aside), "%s.aside", top);
+	ck_assert_int_eq(r->ops->check(r), 0);
+	ck_assert_int_eq(rename(top, aside), 0);
+	ck_assert_int_eq(r->ops->check(r), -ESTALE);
+	ck_assert_int_eq(mkdir(top, 0755), 0);
+	ck_assert_int_eq(r->ops->check(r), -ESTALE);
+	ck_assert_int_eq(rmdir(top), 0);
+	ck_assert_int_eq(rename(aside, top), 0);
+	ck_assert_int_eq(r->ops->check(r), 0);
+}
+END_TEST
+
+/* Another one may have the directory; this one reaches nothing any more. */
+START_TEST(retired)
+{
+	const struct replica_new new = { .mode = S_IFREG | 0600, .owned = true };
+	struct replica *second;
+	struct stat st;
+
+	ck_assert_int_eq(r->ops->lock(r, true), 0);
+	ck_assert_int_eq(dir_replica_open(top, false, &second), 0);
+	ck_assert_int_eq(second->ops->lock(second, true), -EWOULDBLOCK);
+	r->ops->retire(r);
+	ck_assert_int_eq(second->ops->lock(second, true), 0);
+	ck_assert_int_lt(r->ops->create(r, REPLICA_ROOT, "x", &new, NULL), 0);
+	ck_assert_int_lt(r->ops->stat(r, (struct replica_at){ REPLICA_ROOT, "x" }, &st), 0);
+	r->ops->free(r);
+	r = second;
+	ck_assert_int_eq(access(under("x"), F_OK), -1);
+}
+END_TEST
+
 /* The daemon goes to the background after it took the lock. */
 START_TEST(lock_survives_a_fork)
 {
@@ -296,6 +333,8 @@ main(void)
 	tcase_add_test(tcase, long_list);
 	tcase_add_test(tcase, list_tells_types);
 	tcase_add_test(tcase, one_writer);
+	tcase_add_test(tcase, checked);
+	tcase_add_test(tcase, retired);
 	tcase_add_test(tcase, lock_survives_a_fork);
 	tcase_add_test(tcase, whole);
 	suite_add_tcase(suite, tcase);

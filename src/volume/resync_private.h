@@ -1,0 +1,112 @@
+/*
+ * volume/resync_private -- what the resync*.c files share; nobody else's.
+ *
+ * Errors: a negative errno value ends the attempt, and the member is away again.
+ */
+
+#ifndef VOLUME_RESYNC_PRIVATE_H
+#define VOLUME_RESYNC_PRIVATE_H
+
+#include "meta/copy.h"
+#include "meta/listing.h"
+#include "volume/state.h"
+
+#define RESYNC_BATCH 128	/* files that wait for their records until their data is durable */
+
+/* A file or directory on the member by its id, where it does not belong. */
+struct parked {
+	struct hashmap_link by_id;
+	struct parked *dir;		/* what it is in, or NULL: see path */
+	struct parked *next;		/* all that there are */
+	char *name;			/* in dir */
+	char *path;			/* from the member's top, if dir is NULL; NULL: gone */
+	bool is_dir, indexed;
+};
+
+/* One name of what has several. */
+struct placed { struct hashmap_link by_id; char *path; struct stat st; };
+
+/* A file whose data is there, and whose record is to follow. */
+struct sealed {
+	replica_handle handle;
+	struct replica_times times;
+	uint8_t *record;
+	size_t len;
+};
+
+struct resync {
+	struct volume *v;
+	struct member *m;
+	bool exclusive;			/* the tree lock is ours throughout */
+	bool walk;			/* this round goes through the whole tree */
+	bool deep;			/* all that is below as well */
+	replica_handle staging;		/* .mendfs/resync */
+	struct hashmap parked, placed;
+	struct hashmap ours;		/* inodes of the member that were made or written in this attempt */
+	struct parked *all;
+	unsigned slot;			/* for names in staging that have no id */
+	struct sealed batch[RESYNC_BATCH];
+	unsigned batch_count;
+	bool batch_data;
+	uint64_t batch_bytes;
+	uint8_t *data, *theirs;		/* a page's worth of blocks each: the source's, the member's */
+	uint64_t changed, renamed, removed, lost;
+	uint64_t written, compared, tags;	/* bytes */
+	unsigned unlinked;		/* files with fewer or more names than with the others */
+	unsigned strayed;		/* nodes that were not found where they should be, in a row */
+};
+
+/* resync_stopped(r): the volume is being closed, or there is nobody to copy from. */
+bool resync_stopped(const struct resync *r);
+
+/* resync_ours(r, st): this inode is as this attempt leaves it; not: as somebody else made it. */
+void resync_ours(struct resync *r, const struct stat *st);
+/* resync_foreign(r, st): it was last changed while the member was away, and not by us. */
+bool resync_foreign(const struct resync *r, const struct stat *st);
+
+/* The tree lock, shared, unless it is ours. */
+void resync_lock(struct resync *r);
+void resync_unlock(struct resync *r);
+
+/* resync_path(v, node): its path from the top without a leading slash, malloc'd; NULL: it has no name. */
+char *resync_path(struct volume *v, const struct node *node);
+
+/*
+ * resync_open(r, node, handle):
+ * The directory ${node} on the member, by its path with the others.  -ENOENT:
+ * something else stands there, or nothing.  Close with listing_close.
+ */
+int resync_open(struct resync *r, struct node *node, replica_handle *handle);
+
+/*
+ * resync_names(r, dir, handle, park):
+ * Make the names in ${dir}, which is ${handle} on the member, what they are
+ * with the others; with ${park} only put away what does not belong.  In a
+ * walk, and in directories that are new, everything below as well.
+ */
+int resync_names(struct resync *r, struct node *dir, replica_handle handle, bool park);
+/* resync_names_new(r), resync_names_free(r): nothing is parked yet; forget what is. */
+int resync_names_new(struct resync *r);
+void resync_names_free(struct resync *r);
+/* resync_staging(r): where things are parked; what an earlier attempt left there is known. */
+int resync_staging(struct resync *r);
+void resync_staging_remove(struct resync *r);
+/* resync_purge(r): what is parked still is not needed, and goes. */
+int resync_purge(struct resync *r);
+
+/*
+ * resync_file(r, node, dir, name, fresh):
+ * Bring the file, which is ${name} in ${dir} on the member, up to date.
+ * ${fresh}: it was just made, and is empty.  -ESTALE: another file stands there.
+ */
+int resync_file(struct resync *r, struct node *node, replica_handle dir, const char *name, bool fresh);
+/* resync_orphans(r): tags files that nobody else has go. */
+int resync_orphans(struct resync *r);
+/* resync_nameless(r, node): make an open file that has no name any more on the member too.  Tree lock, node lock. */
+int resync_nameless(struct resync *r, struct node *node);
+/* resync_seal(r): store the records of all files whose data is there. */
+int resync_seal(struct resync *r);
+/* resync_inode(r, node, to): owner, mode, xattrs, times and record of what is at ${to}.  Tree lock, node lock. */
+int resync_inode(struct resync *r, struct node *node, struct replica_at to);
+
+#endif
