@@ -92,13 +92,19 @@ files_unload(struct volume *v, struct file *file)
 static bool
 list_join(struct volume *v, struct node *node)
 {
-	bool many;
+	bool many, joined;
 
 	nodes_hold(v, node);
 	pthread_mutex_lock(&v->dirty_lock);
-	list_append(&v->files, &node->files_link);
-	many = ++v->files_count > v->files_max;
+	/* While it was taken out to be looked at, somebody else may have put it in. */
+	if ((joined = !list_linked(&node->files_link))) {
+		list_append(&v->files, &node->files_link);
+		v->files_count++;
+	}
+	many = v->files_count > v->files_max;
 	pthread_mutex_unlock(&v->dirty_lock);
+	if (!joined)
+		nodes_put(v, node);
 	return many;
 }
 
@@ -180,7 +186,12 @@ files_trim(struct volume *v)
 	count = v->files_count;
 	pthread_mutex_unlock(&v->dirty_lock);
 	while (count-- > 0 && (node = list_pop(v)) != NULL) {
-		pthread_rwlock_wrlock(&node->lock);
+		/* Who is at it may be waiting for a disk; the flusher is not to wait with him. */
+		if (pthread_rwlock_trywrlock(&node->lock) != 0) {
+			list_join(v, node);
+			nodes_put(v, node);
+			continue;
+		}
 		if (node->file != NULL && atomic_exchange(&node->file->used, false)) {
 			patrol_again(v, node);
 			list_join(v, node);
