@@ -156,7 +156,7 @@ replica_on() {
 # user xattrs: for tests that make so many files that they would wait for the disk.
 in_memory() {
 	mkdir "$T/memory"
-	mount -t tmpfs -o size=6g,nr_inodes=0,mode=755 none "$T/memory" || return 0
+	mount -t tmpfs -o size=12g,nr_inodes=0,mode=755 none "$T/memory" || return 0
 	MOUNTS+=("$T/memory")
 	if setfattr -n user.test -v 1 "$T/memory" 2>/dev/null; then BASE=$T/memory; fi
 }
