@@ -557,12 +557,12 @@ save_one(struct volume *v, struct member *m, uint64_t closed)
 {
 	struct pending p = { .closed = closed };
 	struct member *s;
-	int rc = 0;
+	int rc;
 
 	pthread_mutex_lock(&v->missed_lock);
 	p.everything = m->lack.everything;
 	p.walk = m->lack.walk || m->lack.everything;
-	if (!p.everything && (rc = collect(v, m, &p)) != 0) {
+	if (!p.everything && collect(v, m, &p) != 0) {
 		pending_free(&p);
 		p.everything = p.walk = true;
 		p.closed = closed;

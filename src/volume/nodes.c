@@ -214,38 +214,27 @@ nodes_next(struct volume *v, struct node *after)
 	return node;
 }
 
-/* Give the kernel's references back: children hold their parents, so leaves go first. */
-static void
-collect_all(struct hashmap_link *link, void *arg)
-{
-	struct list_link *all = arg;
-	struct node *node = hashmap_entry(link, struct node, by_id);
-
-	list_remove(&node->dirty_link);
-	list_append(all, &node->dirty_link);
-}
-
+/* What the kernel, lists and names hold no longer counts: all nodes go, those without a name as well. */
 void
 nodes_free_all(struct volume *v)
 {
-	struct list_link all, *at;
+	struct list_link *at;
 	struct link *link;
 	struct node *node;
 
-	list_init(&all);
-	hashmap_each(&v->by_id, collect_all, &all);
-	for (at = all.next; at != &all; at = at->next) {
-		node = list_entry(at, struct node, dirty_link);
+	for (at = v->all.next; at != &v->all; at = at->next) {
+		node = list_entry(at, struct node, all_link);
 		while ((link = node->links) != NULL) {
 			node->links = link->next;
 			hashmap_remove(&v->by_name, &link->by_name);
 			free(link);
 		}
 	}
-	while (list_linked(&all)) {
-		node = list_entry(all.next, struct node, dirty_link);
-		list_remove(&node->dirty_link);
-		hashmap_remove(&v->by_id, &node->by_id);
+	while (list_linked(&v->all)) {
+		node = list_entry(v->all.next, struct node, all_link);
+		list_remove(&node->all_link);
+		if (node->hashed)
+			hashmap_remove(&v->by_id, &node->by_id);
 		if (node->directory != NULL)
 			directory_close(v, node);
 		files_bury(v, node);

@@ -596,7 +596,7 @@ source_names(struct resync *r, struct node *dir, struct listing *all)
 
 	memset(all, 0, sizeof(*all));
 	for_each_member(r->v, s) {
-		if ((rc = handles_dir(r->v, s, dir, &handle)) != 0)
+		if (handles_dir(r->v, s, dir, &handle) != 0)
 			continue;
 		rc = listing_read(s->r, handle, &one);
 		handles_done(r->v, dir);

@@ -164,19 +164,6 @@ flusher_stop(struct volume *v)
 	v->flusher_runs = false;
 }
 
-/* Files that were open when the session ended. */
-static void
-close_left(struct hashmap_link *link, void *arg)
-{
-	struct node *node = hashmap_entry(link, struct node, by_id);
-	struct volume *v = arg;
-
-	if (node->file != NULL) {
-		files_unload(v, node->file);
-		node->file = NULL;
-	}
-}
-
 /* All is stored and durable: say so. */
 static int
 mark_clean(struct volume *v)
@@ -221,11 +208,9 @@ volume_close(struct volume *v)
 			log_error("the volume could not be closed cleanly: %s; the next mount will check what was being written",
 			    strerror(-rc));
 	}
-	if (v->root != NULL) {
-		/* Labels are written; whatever is still open has been synced. */
-		hashmap_each(&v->by_id, close_left, v);
+	/* Labels are written; whatever is still open has been synced. */
+	if (v->root != NULL)
 		nodes_free_all(v);
-	}
 	one = mount_release(v);
 	return rc != 0 ? rc : one;
 }

@@ -21,7 +21,13 @@ sleep 1
 
 thaw() { fsfreeze -u "$frozen" 2>/dev/null; }
 # Nothing can be unmounted from a frozen disk.
-trap 'status=$?; thaw; (exit $status); cleanup' EXIT
+end_thawed() {
+	local status=$?
+	thaw
+	(exit $status)
+	cleanup
+}
+trap end_thawed EXIT
 must fsfreeze -f "$frozen"
 writers=()
 for ((i = 0; i < 3; i++)); do

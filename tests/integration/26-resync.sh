@@ -201,7 +201,6 @@ note "changed without the others: refused"
 mount_up
 away 1
 echo "$RANDOM" >"$MNT/file"
-all=("${REPLICAS[@]}") main=$DAEMON mnt=$MNT
 mkdir "$T/mnt2"
 mendfs -f -o degraded "${REPLICAS[1]}.away" "$T/mnt2" >"$T/log2" 2>&1 &
 other=$!
