@@ -182,6 +182,8 @@ files_trim(struct volume *v)
 	struct node *node;
 	unsigned count;
 
+	/* Files come and go under the tree lock: who holds it exclusively finds them as they are. */
+	pthread_rwlock_rdlock(&v->tree);
 	pthread_mutex_lock(&v->dirty_lock);
 	count = v->files_count;
 	pthread_mutex_unlock(&v->dirty_lock);
@@ -201,6 +203,7 @@ files_trim(struct volume *v)
 		pthread_rwlock_unlock(&node->lock);
 		nodes_put(v, node);
 	}
+	pthread_rwlock_unlock(&v->tree);
 }
 
 void
