@@ -5,7 +5,8 @@
  * be; everything else is readable, whole blocks of what was written sometime
  * or zeros; the replicas are equal, and fsck.mendfs is content.
  *
- * One seed after another for FAULT_SECONDS (20); FAULT_SEED=n repeats one,
+ * One seed after another for FAULT_SECONDS (20), from FAULT_FIRST (1) on, so that
+ * a run means the same everywhere; FAULT_SEED=n repeats one,
  * FAULT_MEMBERS=3 has one replica more, FAULT_LOG=1 shows what the volume says.
  */
 
@@ -394,7 +395,7 @@ START_TEST(power)
 		run_seed(seed, members);
 		return;
 	}
-	first = seed = rig_number("FAULT_FIRST", clock_monotonic_ms() * 1000 + (uint64_t)getpid() % 1000);
+	first = seed = rig_number("FAULT_FIRST", 1);
 	end = clock_monotonic_ms() + rig_number("FAULT_SECONDS", 20) * 1000;
 	do
 		run_seed(seed++, members);
