@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "util/clock.h"
 #include "util/log.h"
 #include "volume/files.h"
 #include "volume/handles.h"
@@ -239,6 +240,8 @@ void
 files_attach_new(struct volume *v, struct node *node, struct file *file)
 {
 	node->file = file;
+	/* Just being written: nothing to be proved yet. */
+	file->patrolled_ms = clock_monotonic_ms();
 	atomic_store(&file->used, true);
 	if (node->nlink > 0 && list_join(v, node))
 		evict(v);
