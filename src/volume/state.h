@@ -177,7 +177,8 @@ struct volume {
 	pthread_t keeper, resyncer;	/* volume/away, volume/resync */
 	bool keeper_runs, resyncer_runs;
 	_Atomic bool keeper_stop;	/* hold lock to set */
-	pthread_cond_t keeper_wake;	/* it was; hold lock */
+	_Atomic bool keeper_hurry;	/* look for all that are away at once; hold lock to set */
+	pthread_cond_t keeper_wake;	/* one of these was; hold lock */
 	pthread_mutex_t hold_lock;	/* those who wait while a member joins */
 	pthread_cond_t hold_ended;
 	_Atomic bool hold;
