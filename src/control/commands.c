@@ -3,7 +3,9 @@
 #include "control/request.h"
 
 static const struct control_command commands[] = {
+	{ "fsck", control_fsck },
 	{ "resync", control_resync },
+	{ "scrub", control_scrub },
 };
 
 const struct control_command *

@@ -15,6 +15,7 @@
 #include "volume/nodes.h"
 #include "volume/patrol.h"
 #include "volume/resync.h"
+#include "volume/scrub.h"
 #include "volume/store.h"
 #include "volume/volume.h"
 #include "volume/walk.h"
@@ -47,6 +48,8 @@ volume_start(struct volume *v)
 	if ((rc = pthread_create(&v->flusher, NULL, store_flusher, v)) != 0)
 		return -rc;
 	v->flusher_runs = true;
+	if ((rc = scrub_new(v)) != 0)
+		return rc;
 	if (v->was_unclean && !volume_read_only(v) && (rc = walk_start(v)) != 0)
 		return rc;
 	if (!v->no_writes && ((rc = away_start(v)) != 0 || (rc = resync_start(v)) != 0))
@@ -194,6 +197,7 @@ volume_close(struct volume *v)
 
 	if (v == NULL)
 		return 0;
+	scrub_free(v);
 	resync_stop(v);
 	away_stop(v);
 	walk_stop(v);
@@ -213,6 +217,14 @@ volume_close(struct volume *v)
 		nodes_free_all(v);
 	one = mount_release(v);
 	return rc != 0 ? rc : one;
+}
+
+const char *
+volume_replica(const struct volume *v, unsigned index)
+{
+	if (index >= v->member_count)
+		return NULL;
+	return v->members[index].r != NULL ? v->members[index].r->path : v->members[index].name;
 }
 
 /* What a member is doing, in words. */

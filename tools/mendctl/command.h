@@ -39,5 +39,6 @@ int ask(const char *path, bool top, json_t *request, control_answer *answer, voi
 
 /* The commands, each in the file of its name. */
 int resync_run(const struct command *command, int argc, char **argv);
+int scrub_command(const struct command *command, int argc, char **argv);
 
 #endif

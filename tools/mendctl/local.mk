@@ -2,5 +2,6 @@ sbin_PROGRAMS += mendctl
 mendctl_SOURCES = \
 	tools/mendctl/command.h \
 	tools/mendctl/main.c \
-	tools/mendctl/resync.c
+	tools/mendctl/resync.c \
+	tools/mendctl/scrub.c
 mendctl_LDADD = src/control/libcontrol.a $(LIBS_CHECKER)

@@ -13,6 +13,8 @@
 
 static const struct command commands[] = {
 	{ "resync", "MOUNTPOINT", "look for replicas that are away now", resync_run },
+	{ "scrub", "start|pause|resume|stop|status MOUNTPOINT[/PATH] [--rate BYTES[K|M|G]] [--sample PERCENT] [--for TIME] [--wait] [--json]",
+	    "prove all that is there, on every replica", scrub_command },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
