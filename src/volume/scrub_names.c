@@ -275,7 +275,7 @@ mend_meta(struct scrub_run *run)
 		rc = copy_meta(&c, k->at[good->index], k->at[m->index]);
 		if (rc == 0) {
 			atomic_fetch_add(&m->mended, 1);
-			log_warning("mended %s on replica %s from replica %s: its owner, mode or attributes were changed",
+			log_warning("mended /%s on replica %s from replica %s: its owner, mode or attributes were changed",
 			    run->path, m->r->path, good->r->path);
 		}
 		if (members_settle(v, m, rc, "mending attributes") < 0)
