@@ -31,6 +31,7 @@ struct scrub_look {
 	uint8_t record[VOLUME_REPLICAS_MAX][RECORD_SIZE_MAX];
 	uint32_t found[VOLUME_REPLICAS_MAX];
 	int error[VOLUME_REPLICAS_MAX];
+	bool unsure;			/* nothing tells whether the name is to be there */
 	/* Whose names match the digest that the directory had: */
 	uint64_t proved_dir;
 	uint8_t proved_names[DIGEST_SIZE];
@@ -214,8 +215,9 @@ names_proved(struct scrub_run *run, struct node *dir)
 
 /*
  * Some members have the name, others have not, or something else.  Where those
- * whose names are proved have no such name, it does not belong: nobody
- * mends that without being asked.
+ * whose names are proved have no such name, it does not belong.  That is not
+ * mended while the volume is in use, nor what is missing where it may be that
+ * the name was added elsewhere.
  */
 static void
 judge_presence(struct scrub_run *run)
@@ -228,9 +230,11 @@ judge_presence(struct scrub_run *run)
 
 	for_each_member(run->v, m)
 		differ = differ || (k->found[m->index] & elsewhere) != 0;
+	k->unsure = false;
 	if (!differ || k->dir == NULL)
 		return;
 	proved = names_proved(run, k->dir);
+	k->unsure = proved == 0;
 	for_each_member(run->v, m)
 		belongs = belongs || ((proved >> m->index & 1) != 0 && (k->found[m->index] & elsewhere) == 0);
 	if (belongs || proved == 0)
@@ -371,26 +375,29 @@ take_unsealed(struct scrub_run *run, bool *unsealed)
 	}
 }
 
-/* The name was looked up.  Tree lock. */
-static void
+/* The name was looked up.  False: it may be that it does not belong.  Tree lock. */
+static bool
 look_and_mend(struct scrub_run *run, bool *unsealed)
 {
 	uint32_t before[VOLUME_REPLICAS_MAX];
 	struct scrub_look *k = run->look;
-	bool mending = run->options->mend && !run->v->no_writes;
+	bool belongs, mending;
 
 	if (!look(run)) {
 		memset(unsealed, 0, VOLUME_REPLICAS_MAX * sizeof(*unsealed));
-		return;
+		return true;
 	}
 	judge_presence(run);
 	take_unsealed(run, unsealed);
 	memcpy(before, k->found, sizeof(before));
-	if (mending && !found_any(run, SCRUB_BIT(SCRUB_NAME_ADDED))) {
+	belongs = !k->unsure && !found_any(run, SCRUB_BIT(SCRUB_NAME_ADDED));
+	mending = run->options->mend && !run->v->no_writes && belongs;
+	if (mending) {
 		mend(run);
 		(void)look(run);
 	}
-	report_found(run, before, k->found, mending && !found_any(run, SCRUB_BIT(SCRUB_NAME_ADDED)));
+	report_found(run, before, k->found, mending);
+	return belongs;
 }
 
 /* No member can prove what stands there: one finding, about all. */
@@ -421,11 +428,33 @@ report_unproved(struct scrub_run *run)
 		scrub_report(run, &f);
 }
 
+/* A name that may not belong, and that nobody had asked for before us, is no way to the file. */
+static void
+forget_name(struct scrub_run *run)
+{
+	struct scrub_look *k = run->look;
+
+	pthread_rwlock_wrlock(&run->v->tree);
+	nodes_unlink(run->v, k->node, k->dir, k->name);
+	pthread_rwlock_unlock(&run->v->tree);
+}
+
+static bool
+is_known(struct volume *v, const struct node *dir, const char *name)
+{
+	struct node *node = nodes_find(v, dir, name);
+
+	if (node != NULL)
+		nodes_put(v, node);
+	return node != NULL;
+}
+
 int
 scrub_name(struct scrub_run *run, struct node *dir, const char *name, struct node **out, bool *unsealed)
 {
 	struct scrub_look *k = run->look;
 	struct volume *v = run->v;
+	bool known = true, belongs = true;
 	int rc = 0;
 
 	*out = NULL;
@@ -439,13 +468,20 @@ scrub_name(struct scrub_run *run, struct node *dir, const char *name, struct nod
 	} else if (dir->nlink == 0) {
 		rc = -ENOENT;
 	} else {
+		known = is_known(v, dir, name);
 		rc = load_name(v, dir, name, &k->node);
 	}
 	if (rc == 0)
-		look_and_mend(run, unsealed);
+		belongs = look_and_mend(run, unsealed);
 	else if (rc == -EIO && members_in_sync(v) > 0)
 		report_unproved(run);
 	pthread_rwlock_unlock(&v->tree);
+	if (!known && !belongs)
+		forget_name(run);
+	if (rc == 0 && !belongs) {
+		nodes_put(v, k->node);
+		return -ENOENT;
+	}
 	*out = k->node;
 	return rc;
 }

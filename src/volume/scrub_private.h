@@ -78,7 +78,7 @@ void scrub_report(struct scrub_run *run, const struct scrub_finding *finding);
  * scrub_name(run, dir, name, node, unsealed):
  * Look at one name on all members, and mend; NULL, NULL: the top directory.  0,
  * with a reference on ${node}; ${unsealed}: which copies of a file were written to.
- * -ENOENT: it is gone; -EIO: nothing proves it, which was reported.
+ * -ENOENT: it is gone, or may not belong there; -EIO: nothing proves it, which was reported.
  */
 int scrub_name(struct scrub_run *run, struct node *dir, const char *name, struct node **node, bool *unsealed);
 /* scrub_names_add(run, node, name, sum): what a name adds to its directory's digest. */
