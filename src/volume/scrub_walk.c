@@ -306,7 +306,7 @@ find_parent(struct scrub_run *run, const char *path, struct node **dir, const ch
 		}
 		memcpy(component, path, (size_t)(slash - path));
 		component[slash - path] = '\0';
-		rc = !S_ISDIR((*dir)->mode) ? -ENOTDIR : load_name(v, *dir, component, &next);
+		rc = !S_ISDIR((*dir)->mode) ? -ENOTDIR : !replica_name_valid(component) ? -EINVAL : load_name(v, *dir, component, &next);
 		if (rc == 0) {
 			nodes_put(v, *dir);
 			*dir = next;
@@ -315,6 +315,8 @@ find_parent(struct scrub_run *run, const char *path, struct node **dir, const ch
 	}
 	if (rc == 0 && !S_ISDIR((*dir)->mode))
 		rc = -ENOTDIR;
+	if (rc == 0 && !replica_name_valid(path))
+		rc = -EINVAL;
 	pthread_rwlock_unlock(&v->tree);
 	*name = path;
 	if (rc != 0)
