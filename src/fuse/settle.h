@@ -12,9 +12,9 @@ struct settle;
 
 /*
  * settle_start(mountpoint, loop, daemon, settle):
- * In a thread of its own, because the loop must be running to answer: see that
- * the mount works, tell ${loop} its number, raise its read-ahead (root only,
- * best effort), and report to ${daemon}'s parent.
+ * In a thread of its own: when the kernel has got its first answer, tell
+ * ${loop} the mount's number, raise its read-ahead (root only, best effort),
+ * and report to ${daemon}'s parent.
  */
 int settle_start(const char *mountpoint, struct loop *loop, struct daemon *daemon, struct settle **settle);
 
