@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -45,7 +46,12 @@ pause_ms(uint64_t ms)
 static void
 give_up(const char *what, const char *why)
 {
+	char text[1024];
+	int i;
+
 	fprintf(stderr, "kills: %s: %s\n", what, why);
+	for (i = 0; shared != NULL && i < WORKERS; i++)
+		fprintf(stderr, "kills: worker %d: last was: %s\n", i, op_text(&shared->worker[i], &shared->worker[i].op, text, sizeof(text)));
 	if (daemon_pid > 0)
 		kill(daemon_pid, SIGKILL);
 	umount2(mountpoint, MNT_DETACH);
@@ -73,6 +79,8 @@ run(const char *program, const char *option, const char *last)
 	argv[count] = last;
 	if ((pid = fork()) != 0)
 		return pid;
+	/* Whoever ends the test, nothing of it stays. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if ((fd = open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644)) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
 		_exit(126);
 	execvp(program, (char **)(uintptr_t)argv);
@@ -112,8 +120,10 @@ workers_start(pid_t *pids)
 	shared->dying = false;
 	fflush(NULL);
 	for (i = 0; i < WORKERS; i++) {
-		if ((pids[i] = fork()) == 0)
-			work(shared, &shared->worker[i]);
+		if ((pids[i] = fork()) != 0)
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		work(shared, &shared->worker[i]);
 	}
 }
 
@@ -148,6 +158,7 @@ kill_once(uint64_t *random)
 	mount_up();
 	fflush(NULL);
 	if ((reader = fork()) == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (i = 0; i < WORKERS; i++)
 			(void)look(&shared->worker[i], why, sizeof(why));
 		_exit(0);
@@ -172,9 +183,9 @@ verify(uint64_t nth)
 	}
 }
 
-/* Does the log say so, after ${from} bytes? */
-static bool
-log_says(const char *what, off_t from)
+/* The first line of the log, after ${from} bytes, that says so, or NULL. */
+static const char *
+log_line(const char *what, off_t from)
 {
 	static char line[16384];
 	FILE *log = fopen(log_path, "r");
@@ -185,7 +196,7 @@ log_says(const char *what, off_t from)
 	while (!says && fgets(line, sizeof(line), log) != NULL)
 		says = strstr(line, what) != NULL;
 	fclose(log);
-	return says;
+	return says ? line : NULL;
 }
 
 static off_t
@@ -200,11 +211,16 @@ log_size(void)
 static void
 check(off_t mounted_at)
 {
+	/* What a crash leaves is completed; what turns out bad, or is put aside, is something else. */
+	static const char *const alarms[] = { "quarantine", "is bad on replica", "matches its checksum on no", "can prove it",
+	    ": block ", "mended " };
 	uint64_t start = now_ms();
+	const char *line;
+	unsigned i;
 	int status;
 	pid_t pid;
 
-	while (!log_says("all that was being changed is reconciled", mounted_at)) {
+	while (log_line("all that was being changed is reconciled", mounted_at) == NULL) {
 		if (now_ms() - start > RECONCILE_MS)
 			give_up("reconciling", "does not come to an end");
 		pause_ms(5);
@@ -217,6 +233,10 @@ check(off_t mounted_at)
 	if (waitpid(daemon_pid, &status, 0) != daemon_pid || status != 0)
 		give_up("the daemon", "did not end with status 0");
 	daemon_pid = 0;
+	for (i = 0; i < sizeof(alarms) / sizeof(alarms[0]); i++) {
+		if ((line = log_line(alarms[i], 0)) != NULL)
+			give_up("the log tells of damage, which there was none", line);
+	}
 	pid = run("fsck.mendfs", "-n", NULL);
 	if (waitpid(pid, &status, 0) != pid || status != 0)
 		give_up("fsck.mendfs -n", "finds something; see the log");
