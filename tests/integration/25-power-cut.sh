@@ -57,6 +57,8 @@ images_down() {
 		mountpoint -q "$T/fs$i" && fail "umount $T/fs$i"
 		losetup -d "${DEVICES[i]}"
 	done
+	# By now they may be somebody else's.
+	LOOPS=()
 }
 
 # Each writer notes outside the mount what is durable by what it was told.  They

@@ -215,6 +215,7 @@ check(off_t mounted_at)
 	static const char *const alarms[] = { "quarantine", "is bad on replica", "matches its checksum on no", "can prove it",
 	    ": block ", "mended " };
 	uint64_t start = now_ms();
+	char path[PATH_MAX];
 	const char *line;
 	unsigned i;
 	int status;
@@ -236,6 +237,11 @@ check(off_t mounted_at)
 	for (i = 0; i < sizeof(alarms) / sizeof(alarms[0]); i++) {
 		if ((line = log_line(alarms[i], 0)) != NULL)
 			give_up("the log tells of damage, which there was none", line);
+	}
+	for (i = 0; replicas[i] != NULL; i++) {
+		snprintf(path, sizeof(path), "%s/.mendfs/quarantine", replicas[i]);
+		if (rmdir(path) != 0 && errno == ENOTEMPTY)
+			give_up(path, "something was put aside, which nobody had a reason to");
 	}
 	pid = run("fsck.mendfs", "-n", NULL);
 	if (waitpid(pid, &status, 0) != pid || status != 0)
