@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "meta/quarantine.h"
 #include "meta/tagfile.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -22,7 +23,9 @@
 
 #define TASK_BLOCKS TAGPAGE_TAGS	/* no task needs two pages of tags */
 #define TASK_BYTES (TASK_BLOCKS * BLOCK)
+#define KEEP_BYTES (64u << 20)		/* of a file that was written to from outside: copied aside, with its lock held */
 #define AHEAD_PAGES 64			/* of the tags file, read at once */
+#define WAIT_MS 100			/* the thread that waits for lanes looks so often whether it is to end */
 #define IDLE_MS 500			/* a lane without work looks so often whether its member is lost */
 
 /* One thread: what it has open, of one file at a time, on its member. */
@@ -438,12 +441,41 @@ report_block(struct copies *c, struct member *m, uint64_t index, bool proved, bo
 	streak_add(c->l->run, &c->streaks[m->index], &f);
 }
 
+/*
+ * What somebody wrote to a copy behind our back is put aside before it is
+ * written over.  False: it cannot be, and is left.
+ */
+static bool
+keep_written(struct copies *c)
+{
+	struct scrub_file *f = c->f;
+	struct member *m;
+	int rc;
+
+	for_each_member(c->l->run->v, m) {
+		if (!c->bad[m->index] || !f->unsealed[m->index] || f->kept[m->index])
+			continue;
+		rc = f->node->size > KEEP_BYTES ? -EFBIG :
+		    quarantine_copy(m->r, (struct replica_at){ .handle = c->cached[m->index] }, f->path, "it was written to from outside");
+		if (rc != 0) {
+			if (!f->left)
+				log_warning("%s: what was written to it on replica %s by something else than mendfs cannot be put into quarantine "
+				    "now, so it is not mended: %s; unmount, and run fsck.mendfs -p", f->path, m->r->path, strerror(-rc));
+			return false;
+		}
+		f->kept[m->index] = true;
+		log_warning("%s: was written to on replica %s by something else than mendfs: that version is in quarantine",
+		    f->path, m->r->path);
+	}
+	return true;
+}
+
 static void
 settle_block(struct copies *c, uint64_t index)
 {
 	struct scrub_run *run = c->l->run;
 	struct volume *v = run->v;
-	bool proved = copies_judge(c, index), mending = run->options->mend && !v->no_writes, mended;
+	bool proved = copies_judge(c, index), mending, mended;
 	uint8_t data[BLOCK];
 	struct member *m;
 
@@ -454,6 +486,7 @@ settle_block(struct copies *c, uint64_t index)
 		if (m->index < c->l->m->index && c->bad[m->index])
 			return;
 	}
+	mending = run->options->mend && !v->no_writes && keep_written(c);
 	if (mending) {
 		look_end();
 		if (blocks_mend_bad(v, c->f->node, index, c->bad, data) == 0)
@@ -546,6 +579,14 @@ now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static struct timespec
+time_in(unsigned ms)
+{
+	uint64_t ns = now_ns() + ms * UINT64_C(1000000);
+
+	return (struct timespec){ (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
+}
+
 /* Wait until ${bytes} more may be read.  Mutex. */
 static void
 throttle(struct lane *l, uint64_t bytes)
@@ -589,11 +630,9 @@ take_task(struct lane *l, struct scrub_task *task)
 {
 	struct scrub_queue *q = l->queue;
 	struct timespec until;
-	uint64_t ns;
 
 	while (q->count == 0 && !l->run->ends) {
-		ns = now_ns() + IDLE_MS * UINT64_C(1000000);
-		until = (struct timespec){ (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
+		until = time_in(IDLE_MS);
 		if (pthread_cond_timedwait(&q->filled, &l->run->mutex, &until) == ETIMEDOUT && l->id != 0) {
 			/* Nothing of ours stays open on a member that is lost, or on a file that somebody may remove. */
 			pthread_mutex_unlock(&l->run->mutex);
@@ -703,6 +742,18 @@ scrub_data_hurry(struct scrub_run *run)
 	pthread_mutex_unlock(&run->mutex);
 }
 
+/* Until lanes have done something, or it is time to look around.  Mutex, which is let go meanwhile. */
+static void
+wait_for_lanes(struct scrub_run *run)
+{
+	const struct timespec until = time_in(WAIT_MS);
+
+	pthread_cond_timedwait(&run->drained, &run->mutex, &until);
+	pthread_mutex_unlock(&run->mutex);
+	scrub_waits(run);
+	pthread_mutex_lock(&run->mutex);
+}
+
 void
 scrub_data_drain(struct scrub_run *run)
 {
@@ -711,7 +762,7 @@ scrub_data_drain(struct scrub_run *run)
 	pthread_mutex_lock(&run->mutex);
 	for (i = 0; i < run->v->member_count; i++) {
 		while (run->queues[i].count + run->queues[i].busy > 0)
-			pthread_cond_wait(&run->drained, &run->mutex);
+			wait_for_lanes(run);
 	}
 	pthread_mutex_unlock(&run->mutex);
 }
@@ -723,6 +774,8 @@ scrub_data_end(struct scrub_run *run)
 
 	if (run->queues == NULL)
 		return;
+	if (run->lane_count > 0)
+		scrub_data_drain(run);
 	pthread_mutex_lock(&run->mutex);
 	run->ends = true;
 	for (i = 0; i < run->v->member_count; i++)
@@ -764,7 +817,7 @@ give_out(struct scrub_run *run, struct scrub_file *f, uint64_t first, unsigned c
 		atomic_fetch_add(&f->refs, 1);
 		pthread_mutex_lock(&run->mutex);
 		while (q->count == SCRUB_QUEUE)
-			pthread_cond_wait(&run->drained, &run->mutex);
+			wait_for_lanes(run);
 		q->tasks[(q->first + q->count++) % SCRUB_QUEUE] = (struct scrub_task){ f, first, count, bytes };
 		pthread_cond_signal(&q->filled);
 		pthread_mutex_unlock(&run->mutex);

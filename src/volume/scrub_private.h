@@ -28,13 +28,14 @@ struct scrub_file {
 	bool whole;			/* all of it is looked at */
 	bool unsealed[VOLUME_REPLICAS_MAX];	/* somebody wrote to the copy */
 	_Atomic bool told[VOLUME_REPLICAS_MAX];	/* something was found in its data */
+	bool kept[VOLUME_REPLICAS_MAX];	/* what was written is in quarantine; node lock */
 	_Atomic bool left;		/* something could not be mended */
 };
 
 /* A page's blocks of one member's copy, for its lanes. */
 struct scrub_task { struct scrub_file *file; uint64_t first; unsigned count; uint64_t bytes; };
 
-#define SCRUB_QUEUE 16			/* tasks of a member that are given out ahead, of 1 MiB at most */
+#define SCRUB_QUEUE 6			/* tasks of a member that are given out ahead, of 1 MiB at most */
 #define SCRUB_LANES 2			/* threads a member: one reads while the other digests */
 
 struct scrub_queue {
@@ -65,7 +66,7 @@ struct scrub_run {
 	char *resume;			/* the rest of the way to where it begins; NULL: it is there */
 	uint64_t resume_block;
 	uint64_t stopped_block;		/* the first of the file at ${path} that was not given out */
-	uint64_t stepped_ms, steps;
+	uint64_t stepped_ms, saved_ms;
 	struct scrub_totals shown;
 	struct hashmap linked;		/* files with several names whose data was looked at */
 	struct scrub_look *look;	/* scrub_names */
@@ -100,6 +101,9 @@ void scrub_data_drain(struct scrub_run *run);
  * Give out the data of a file from ${*block} on.  -ECANCELED: stopped, with ${*block} the first that was not given out.
  */
 int scrub_data(struct scrub_run *run, struct node *node, const bool *unsealed, uint64_t *block);
+
+/* scrub_waits(run): the thread that goes through the tree waits for lanes: have it told how far they are, and hurry if it is to end. */
+void scrub_waits(struct scrub_run *run);
 
 /* scrub_stopped(run): is it to end?  Saves the position (${block} of the file at run->path) now and then. */
 bool scrub_stopped(struct scrub_run *run, uint64_t block);

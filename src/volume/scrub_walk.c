@@ -17,7 +17,7 @@
 #include "volume/scrub_private.h"
 
 #define STEP_MS 200			/* between two calls of step */
-#define SAVE_STEPS 25			/* every so many of them all that was given out is done first */
+#define SAVE_MS 5000			/* between two of them that tell where to go on; what was given out is waited for */
 #define LINKED_MAX 65536		/* files with several names that are kept in mind; others are read again by each */
 #define WAIT_MS 100			/* while an unclean stop is reconciled */
 
@@ -81,29 +81,46 @@ position_get(const struct scrub_run *run, uint64_t block, struct scrub_position 
 	at->path[len] = '\0';
 }
 
+static void
+tell(struct scrub_run *run, const struct scrub_position *at)
+{
+	if (run->options->step == NULL)
+		return;
+	pthread_mutex_lock(&run->finding_mutex);
+	run->shown = *run->totals;
+	pthread_mutex_unlock(&run->finding_mutex);
+	run->options->step(run->options->arg, &run->shown, run->path, at);
+	run->stepped_ms = clock_monotonic_ms();
+}
+
+void
+scrub_waits(struct scrub_run *run)
+{
+	if (run->options->stop(run->options->arg))
+		scrub_data_hurry(run);
+	if (clock_monotonic_ms() - run->stepped_ms >= STEP_MS)
+		tell(run, NULL);
+}
+
 bool
 scrub_stopped(struct scrub_run *run, uint64_t block)
 {
 	struct scrub_position at;
 	uint64_t now = clock_monotonic_ms();
-	bool save;
 
 	if (atomic_load(&run->hurry) || run->options->stop(run->options->arg)) {
 		run->stopped_block = block;
 		scrub_data_hurry(run);
 		return true;
 	}
-	if (run->options->step == NULL || now - run->stepped_ms < STEP_MS)
-		return false;
-	if ((save = run->steps++ % SAVE_STEPS == 0)) {
+	if (run->options->step != NULL && now - run->saved_ms >= SAVE_MS) {
 		scrub_data_drain(run);
 		position_get(run, block, &at);
+		tell(run, &at);
+		run->saved_ms = clock_monotonic_ms();
+	} else if (now - run->stepped_ms >= STEP_MS) {
+		tell(run, NULL);
 	}
-	pthread_mutex_lock(&run->finding_mutex);
-	run->shown = *run->totals;
-	pthread_mutex_unlock(&run->finding_mutex);
-	run->options->step(run->options->arg, &run->shown, run->path, save ? &at : NULL);
-	run->stepped_ms = clock_monotonic_ms();
 	return false;
 }
 

@@ -12,11 +12,12 @@
 struct online {
 	const struct online_options *options;
 	struct report *report;
+	unsigned replica_count;
 	bool failed;			/* it said why it could not go on */
 };
 
 static void
-take_start(const struct online *o, const json_t *line)
+take_start(struct online *o, const json_t *line)
 {
 	const json_t *list = json_object_get(line, "replicas");
 	char paths[REPLICAS_MAX][PATH_MAX];
@@ -30,6 +31,7 @@ take_start(const struct online *o, const json_t *line)
 			count++;
 		}
 	}
+	o->replica_count = count;
 	o->options->sink->start(o->options->sink->arg, names, count, o->options->repair);
 }
 
@@ -66,7 +68,9 @@ take_totals(const struct online *o, const json_t *line)
 	report_count(o->report, COUNT_DIRECTORIES, jsonline_get_number(line, "directories", 0));
 	report_count(o->report, COUNT_OTHERS, others);
 	report_count(o->report, COUNT_BYTES, jsonline_get_number(line, "bytes", 0));
-	report_count(o->report, COUNT_UNVERIFIABLE, others);
+	/* With others to compare with, they are not. */
+	if (o->replica_count == 1)
+		report_count(o->report, COUNT_UNVERIFIABLE, others);
 }
 
 static void
