@@ -3,7 +3,9 @@
 #include "control/request.h"
 
 static const struct control_command commands[] = {
+	{ "metrics", control_metrics },
 	{ "resync", control_resync },
+	{ "status", control_status },
 };
 
 const struct control_command *

@@ -48,4 +48,7 @@ uint8_t *blocks_scratch_edges(void);
 int64_t blocks_seek_data(struct volume *volume, struct node *node, uint64_t offset);
 int64_t blocks_seek_hole(struct volume *volume, struct node *node, uint64_t offset);
 
+/* blocks_forget(volume): what was kept in mind of lost blocks. */
+void blocks_forget(struct volume *volume);
+
 #endif

@@ -1,9 +1,11 @@
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "meta/label.h"
 #include "util/log.h"
 #include "util/stall.h"
+#include "volume/events.h"
 #include "volume/members.h"
 #include "volume/missed.h"
 
@@ -111,6 +113,7 @@ labels_write(struct volume *v)
 		log_error("%s: cannot write the label: %s; the replica is out of sync from now on",
 		    m->r->path, strerror(-rc));
 		drop(v, m);
+		events_emit(v, &(struct event){ .kind = EVENT_REPLICA_LOST, .replica = m->r->path, .detail = strerror(-rc) });
 		lost++;
 	}
 	return lost;
@@ -261,6 +264,15 @@ members_hold(struct volume *v, bool hold)
 	pthread_mutex_unlock(&v->hold_lock);
 }
 
+static void
+lost_event(struct volume *v, const struct member *m, int error, const char *doing)
+{
+	char detail[128];
+
+	snprintf(detail, sizeof(detail), "%s: %s", doing, strerror(error < 0 ? -error : error));
+	events_emit(v, &(struct event){ .kind = EVENT_REPLICA_LOST, .replica = m->r->path, .detail = detail });
+}
+
 void
 members_lose(struct volume *v, struct member *m, int error, const char *doing)
 {
@@ -270,11 +282,14 @@ members_lose(struct volume *v, struct member *m, int error, const char *doing)
 		log_error("%s: failed while %s: %s; the volume goes on with %u of %u replicas; "
 		    "check the device: when it is back, the replica is brought up to date by itself",
 		    m->r->path, doing, strerror(error < 0 ? -error : error), members_in_sync(v), v->member_count);
+		lost_event(v, m, error, doing);
 		if (members_in_sync(v) > 0 && !v->no_writes)
 			labels_event_locked(v, false, NULL);
-		if (members_in_sync(v) < v->min_replicas && !atomic_exchange(&v->read_only, true))
+		if (members_in_sync(v) < v->min_replicas && !atomic_exchange(&v->read_only, true)) {
 			log_error("fewer than min-replicas=%u replicas are left: the volume is read-only now",
 			    v->min_replicas);
+			events_emit(v, &(struct event){ .kind = EVENT_READ_ONLY, .detail = "fewer than min-replicas are left" });
+		}
 	}
 	pthread_mutex_unlock(&v->label_lock);
 }

@@ -10,6 +10,7 @@
 #include "meta/quarantine.h"
 #include "meta/stamp.h"
 #include "util/log.h"
+#include "volume/events.h"
 #include "volume/files.h"
 #include "volume/handles.h"
 #include "volume/load.h"
@@ -479,6 +480,7 @@ mend_member(struct ask *a, struct member *m)
 		if (state == JUDGE_TYPE || state == JUDGE_OTHER || state == JUDGE_MISSING)
 			remade_note(a, m, &a->facts[a->verdict.source]);
 		atomic_fetch_add(&m->mended, 1);
+		events_emit(a->v, &(struct event){ .kind = EVENT_MENDED, .replica = m->r->path, .path = a->path, .detail = state_text(state) });
 		log_warning("mended %s on replica %s from replica %s: %s", a->path, m->r->path, source->r->path, state_text(state));
 	} else if (members_settle(a->v, m, rc, "mending a name") < 0) {
 		log_warning("%s: %s on replica %s, and it cannot be mended now: %s", a->path, state_text(state),
