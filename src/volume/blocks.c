@@ -87,8 +87,8 @@ block_len(const struct node *node, uint64_t index)
 	return node->size - start < BLOCK ? (size_t)(node->size - start) : BLOCK;
 }
 
-static bool
-block_matches(const struct volume *v, const uint8_t *tag, const uint8_t *data, size_t len)
+bool
+blocks_match(const struct volume *v, const uint8_t *tag, const uint8_t *data, size_t len)
 {
 	uint8_t found[DIGEST_SIZE];
 
@@ -167,7 +167,7 @@ copy_read(struct volume *v, struct member *m, const struct node *node, uint64_t 
 	ssize_t n;
 
 	n = m->r->ops->pread(m->r, node->file->handle[m->index], data, len, index * BLOCK);
-	return n == (ssize_t)len && block_matches(v, tag, data, len);
+	return n == (ssize_t)len && blocks_match(v, tag, data, len);
 }
 
 /*
@@ -364,7 +364,7 @@ blocks_prove(struct volume *v, struct node *node, struct member *m, uint64_t fir
 	n = m->r->ops->pread(m->r, node->file->handle[m->index], s->data, len, first * BLOCK);
 	for (i = 0; i < count; i++) {
 		one = block_len(node, first + i);
-		if (n < (ssize_t)(i * BLOCK + one) || !block_matches(v, s->tags + i * DIGEST_SIZE, s->data + i * BLOCK, one))
+		if (n < (ssize_t)(i * BLOCK + one) || !blocks_match(v, s->tags + i * DIGEST_SIZE, s->data + i * BLOCK, one))
 			blocks_mend(v, node, first + i, good);
 	}
 }
@@ -422,7 +422,7 @@ blocks_read(struct volume *v, struct node *node, uint64_t first, uint64_t count,
 		len = block_len(node, first + i);
 		/* Bytes that were not there prove nothing, not even zeros. */
 		if (n >= (ssize_t)(i * BLOCK + len) &&
-		    block_matches(v, s->tags + i * DIGEST_SIZE, data + i * BLOCK, len))
+		    blocks_match(v, s->tags + i * DIGEST_SIZE, data + i * BLOCK, len))
 			continue;
 		if (!open_everywhere(v, node))
 			return -EAGAIN;

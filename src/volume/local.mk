@@ -8,6 +8,10 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/dir.c src/volume/dir.h \
 	src/volume/events.c src/volume/events.h \
 	src/volume/examine.c \
+	src/volume/explain.c src/volume/explain.h \
+	src/volume/explain_data.c \
+	src/volume/explain_names.c \
+	src/volume/explain_private.h \
 	src/volume/file.c src/volume/file.h \
 	src/volume/files.c src/volume/files.h \
 	src/volume/form.c \

@@ -57,11 +57,34 @@ load_of(struct member *m)
 	    (atomic_load_explicit(&m->in_flight, memory_order_relaxed) + 1);
 }
 
+/*
+ * Stay with the file's home, so that it is cached once, unless that one is
+ * several times as busy or slow as another.
+ */
+static struct member *
+home_or_idle(struct volume *v, uint64_t id, unsigned count, enum members_reason *why)
+{
+	struct member *home, *m;
+
+	*why = MEMBERS_HOME;
+	if ((home = member_nth(v, (unsigned)(id % count))) == NULL)
+		return member_nth(v, 0);
+	if (atomic_load_explicit(&home->in_flight, memory_order_relaxed) == 0)
+		return home;
+	for_each_member(v, m) {
+		if (load_of(home) / 4 > load_of(m)) {
+			*why = MEMBERS_LOAD;
+			return m;
+		}
+	}
+	return home;
+}
+
 struct member *
 members_for_read(struct volume *v, uint64_t id)
 {
 	unsigned count = members_in_sync(v);
-	struct member *home, *m;
+	enum members_reason why;
 
 	if (count == 0)
 		return NULL;
@@ -69,20 +92,22 @@ members_for_read(struct volume *v, uint64_t id)
 		return member_nth(v, 0);
 	if (v->read_policy == VOLUME_READ_ROUND_ROBIN)
 		return member_nth(v, atomic_fetch_add(&v->turn, 1) % count);
+	return home_or_idle(v, id, count, &why);
+}
 
-	/*
-	 * Stay with the file's home, so that it is cached once, unless that
-	 * one is several times as busy or slow as another.
-	 */
-	if ((home = member_nth(v, (unsigned)(id % count))) == NULL)
+struct member *
+members_would_read(struct volume *v, uint64_t id, enum members_reason *why)
+{
+	unsigned count = members_in_sync(v);
+
+	*why = count == 0 ? MEMBERS_NONE : count == 1 ? MEMBERS_ONLY : v->read_policy == VOLUME_READ_FIRST ? MEMBERS_FIRST : MEMBERS_TURN;
+	if (count == 0)
+		return NULL;
+	if (*why != MEMBERS_TURN)
 		return member_nth(v, 0);
-	if (atomic_load_explicit(&home->in_flight, memory_order_relaxed) == 0)
-		return home;
-	for_each_member(v, m) {
-		if (load_of(home) / 4 > load_of(m))
-			return m;
-	}
-	return home;
+	if (v->read_policy == VOLUME_READ_ROUND_ROBIN)
+		return member_nth(v, atomic_load(&v->turn) % count);
+	return home_or_idle(v, id, count, why);
 }
 
 /*

@@ -1,6 +1,7 @@
 sbin_PROGRAMS += mendctl
 mendctl_SOURCES = \
 	tools/mendctl/command.h \
+	tools/mendctl/explain.c \
 	tools/mendctl/main.c \
 	tools/mendctl/metrics.c \
 	tools/mendctl/resync.c \
