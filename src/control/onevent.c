@@ -20,7 +20,7 @@
 #include "util/log.h"
 
 #define RUN_MS 60000		/* then it is killed */
-#define STOP_MS 5000		/* for all that is left when the volume is closed */
+#define STOP_MS 3000		/* for all that is left when the volume is closed */
 #define REAP_MS 2000		/* for one that was killed to be gone: its disk may hang */
 #define LOOK_MIN_MS 2		/* how often it is looked whether it has ended: rarer and rarer */
 #define LOOK_MAX_MS 50
