@@ -326,6 +326,7 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, plain_command_line);
+	tcase_add_test(tcase, on_event);
 	tcase_add_test(tcase, all_options);
 	tcase_add_test(tcase, debug_is_in_the_foreground);
 	tcase_add_test(tcase, help_and_version_need_nothing_else);
