@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +12,7 @@
 #include "meta/meta.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "volume/events.h"
 #include "volume/members.h"
 #include "volume/state.h"
 
@@ -110,13 +112,17 @@ on_step(void *arg, const struct scrub_totals *totals, const char *path, const st
 }
 
 static void
-log_end(const struct scrub *s, int rc, const struct scrub_totals *t)
+tell_end(const struct scrub *s, int rc, const struct scrub_totals *t)
 {
 	const char *what = rc == 0 ? "is through" : rc != -ECANCELED ? "could not go on" : s->forget ? "was stopped" : "is paused";
 
-	log_info("the scrub %s: %" PRIu64 " files, %" PRIu64 " bytes proved on all replicas together, %" PRIu64 " bad, %" PRIu64
-	    " mended, %" PRIu64 " not mendable%s%s", what, t->files, t->bytes, t->bad, t->mended, t->left,
-	    rc == 0 || rc == -ECANCELED ? "" : ": ", rc == 0 || rc == -ECANCELED ? "" :
+	char sums[160];
+
+	snprintf(sums, sizeof(sums), "%" PRIu64 " files, %" PRIu64 " bytes proved on all replicas together, %" PRIu64 " bad, %" PRIu64
+	    " mended, %" PRIu64 " not mendable", t->files, t->bytes, t->bad, t->mended, t->left);
+	if (rc == 0)
+		events_emit(s->volume, &(struct event){ .kind = EVENT_SCRUB_DONE, .detail = sums });
+	log_info("the scrub %s: %s%s%s", what, sums, rc == 0 || rc == -ECANCELED ? "" : ": ", rc == 0 || rc == -ECANCELED ? "" :
 	    rc == -EAGAIN ? "what an unclean stop left is not all reconciled, unmount and run fsck.mendfs" : strerror(-rc));
 }
 
@@ -126,7 +132,7 @@ ended(struct scrub *s, int rc, const struct scrub_totals *totals, const struct s
 {
 	s->state.run.totals = *totals;
 	s->state.at = *at;
-	log_end(s, rc, totals);
+	tell_end(s, rc, totals);
 	s->error = rc == -ECANCELED ? 0 : rc;
 	if (rc == 0) {
 		s->state.run.finished = time(NULL);

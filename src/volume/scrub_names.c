@@ -7,6 +7,7 @@
 #include "meta/copy.h"
 #include "meta/gather.h"
 #include "util/log.h"
+#include "volume/events.h"
 #include "volume/files.h"
 #include "volume/handles.h"
 #include "volume/load.h"
@@ -279,6 +280,7 @@ mend_meta(struct scrub_run *run)
 		rc = copy_meta(&c, k->at[good->index], k->at[m->index]);
 		if (rc == 0) {
 			atomic_fetch_add(&m->mended, 1);
+			events_emit(v, &(struct event){ .kind = EVENT_MENDED, .replica = m->r->path, .path = run->path, .detail = "owner, mode or attributes" });
 			log_warning("mended /%s on replica %s from replica %s: its owner, mode or attributes were changed",
 			    run->path, m->r->path, good->r->path);
 		}
