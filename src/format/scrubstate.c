@@ -17,22 +17,31 @@
 
 static const char *const doings[] = { "nothing", "running", "paused" };
 
-/* The fields that are numbers, in the order in which they are written. */
+/* The fields that are numbers, all of 64 bits, in the order in which they are written. */
 static const struct { const char *key; size_t offset; } numbers[] = {
-#define FIELD(key, member) { key, offsetof(struct scrub_state, member) }
-	FIELD("saved", saved),
-	FIELD("rate", rate),
-	FIELD("sample", sample),
-	FIELD("seed", seed),
-	FIELD("block", at.block),
-#define ACCOUNT(prefix, member) \
-	FIELD(prefix "started", member.started), FIELD(prefix "finished", member.finished), \
-	FIELD(prefix "files", member.totals.files), FIELD(prefix "directories", member.totals.directories), \
-	FIELD(prefix "others", member.totals.others), FIELD(prefix "bytes", member.totals.bytes), \
-	FIELD(prefix "bad", member.totals.bad), FIELD(prefix "mended", member.totals.mended), \
-	FIELD(prefix "left", member.totals.left)
-	ACCOUNT("", run),
-	ACCOUNT("last-", last),
+	{ "saved", offsetof(struct scrub_state, saved) },
+	{ "rate", offsetof(struct scrub_state, rate) },
+	{ "sample", offsetof(struct scrub_state, sample) },
+	{ "seed", offsetof(struct scrub_state, seed) },
+	{ "block", offsetof(struct scrub_state, at.block) },
+	{ "started", offsetof(struct scrub_state, run.started) },
+	{ "finished", offsetof(struct scrub_state, run.finished) },
+	{ "files", offsetof(struct scrub_state, run.totals.files) },
+	{ "directories", offsetof(struct scrub_state, run.totals.directories) },
+	{ "others", offsetof(struct scrub_state, run.totals.others) },
+	{ "bytes", offsetof(struct scrub_state, run.totals.bytes) },
+	{ "bad", offsetof(struct scrub_state, run.totals.bad) },
+	{ "mended", offsetof(struct scrub_state, run.totals.mended) },
+	{ "left", offsetof(struct scrub_state, run.totals.left) },
+	{ "last-started", offsetof(struct scrub_state, last.started) },
+	{ "last-finished", offsetof(struct scrub_state, last.finished) },
+	{ "last-files", offsetof(struct scrub_state, last.totals.files) },
+	{ "last-directories", offsetof(struct scrub_state, last.totals.directories) },
+	{ "last-others", offsetof(struct scrub_state, last.totals.others) },
+	{ "last-bytes", offsetof(struct scrub_state, last.totals.bytes) },
+	{ "last-bad", offsetof(struct scrub_state, last.totals.bad) },
+	{ "last-mended", offsetof(struct scrub_state, last.totals.mended) },
+	{ "last-left", offsetof(struct scrub_state, last.totals.left) },
 };
 #define NUMBER_COUNT (sizeof(numbers) / sizeof(numbers[0]))
 

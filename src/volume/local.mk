@@ -38,7 +38,8 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/resync_private.h \
 	src/volume/room.c src/volume/room.h \
 	src/volume/scrub.c src/volume/scrub.h \
-	src/volume/scrub_data.c src/volume/scrub_names.c src/volume/scrub_walk.c \
+	src/volume/scrub_data.c src/volume/scrub_mend.c src/volume/scrub_names.c \
+	src/volume/scrub_prove.c src/volume/scrub_walk.c \
 	src/volume/scrub_private.h \
 	src/volume/settle.c src/volume/settle.h \
 	src/volume/show.h \

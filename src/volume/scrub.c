@@ -224,7 +224,7 @@ scrub_start(struct volume *v, const struct scrub_request *request)
 		if (s->state.doing == SCRUB_NONE) {
 			memset(&s->state.run, 0, sizeof(s->state.run));
 			memset(&s->state.at, 0, sizeof(s->state.at));
-			(void)strcpy(s->state.path, request->path);
+			memcpy(s->state.path, request->path, strlen(request->path) + 1);
 			s->state.run.started = time(NULL);
 			s->state.seed = (uint64_t)s->state.run.started;
 			s->state.sample = request->sample;

@@ -12,6 +12,7 @@
 #ifndef VOLUME_SCRUB_PRIVATE_H
 #define VOLUME_SCRUB_PRIVATE_H
 
+#include "format/tagpage.h"
 #include "util/hashmap.h"
 #include "volume/scrub.h"
 #include "volume/state.h"
@@ -31,6 +32,10 @@ struct scrub_file {
 	bool kept[VOLUME_REPLICAS_MAX];	/* what was written is in quarantine; node lock */
 	_Atomic bool left;		/* something could not be mended */
 };
+
+#define SCRUB_TASK_BLOCKS TAGPAGE_TAGS	/* no task needs two pages of tags */
+#define SCRUB_TASK_BYTES (SCRUB_TASK_BLOCKS * BLOCK)
+#define SCRUB_AHEAD_PAGES 64		/* of the tags file, read at once */
 
 /* A page's blocks of one member's copy, for its lanes. */
 struct scrub_task { struct scrub_file *file; uint64_t first; unsigned count; uint64_t bytes; };
@@ -72,6 +77,19 @@ struct scrub_run {
 	struct scrub_look *look;	/* scrub_names */
 };
 
+/* One thread: what it has open, of one file at a time, on its member. */
+struct scrub_lane {
+	struct scrub_run *run;
+	struct scrub_queue *queue;
+	struct member *m;
+	struct replica *r;		/* that it was opened on; the member's may be another by now */
+	uint64_t id;			/* of the file; 0: none is open */
+	replica_handle data, tags;
+	uint64_t page_first, page_count;	/* what of the tags file is in ${pages} */
+	uint8_t *blocks, *pages;	/* aligned: SCRUB_TASK_BYTES, and SCRUB_AHEAD_PAGES pages */
+	uint8_t wanted[SCRUB_TASK_BLOCKS * DIGEST_SIZE];
+};
+
 /* scrub_report(run, finding): count it and pass it on. */
 void scrub_report(struct scrub_run *run, const struct scrub_finding *finding);
 
@@ -101,6 +119,27 @@ void scrub_data_drain(struct scrub_run *run);
  * Give out the data of a file from ${*block} on.  -ECANCELED: stopped, with ${*block} the first that was not given out.
  */
 int scrub_data(struct scrub_run *run, struct node *node, const bool *unsealed, uint64_t *block);
+
+/* scrub_prove(lane, task): are the copy of its member and its page of tags as they should be?  Else scrub_mend. */
+void scrub_prove(struct scrub_lane *l, const struct scrub_task *task);
+/*
+ * scrub_mend(lane, file, first, count):
+ * Something of it did not match, or could not be opened: look again while
+ * nobody changes it, report, and mend.
+ */
+void scrub_mend(struct scrub_lane *l, struct scrub_file *f, uint64_t first, unsigned count);
+/* scrub_lane_close(lane): what it has open. */
+void scrub_lane_close(struct scrub_lane *l);
+/* scrub_open_data(volume, member, node, handle): for what the disk holds.  Tree lock, node lock. */
+int scrub_open_data(struct volume *v, struct member *m, struct node *node, replica_handle *handle);
+/* scrub_page_right(lane, node, index, count): is the page sound, and does it say what is in lane->wanted of its first ${count} blocks?  Node lock. */
+bool scrub_page_right(struct scrub_lane *l, const struct node *node, uint64_t index, unsigned count);
+/* scrub_blocks_look(lane, node, first, count, bad): how many blocks do not match lane->wanted; which, unless ${bad} is NULL.  Node lock. */
+unsigned scrub_blocks_look(struct scrub_lane *l, const struct node *node, uint64_t first, unsigned count, bool *bad);
+/* scrub_block_len(node, index): how many bytes of a block lie before the end of file. */
+size_t scrub_block_len(const struct node *node, uint64_t index);
+/* scrub_clip(node, first, count): how many blocks of a task the file still has. */
+unsigned scrub_clip(const struct node *node, uint64_t first, unsigned count);
 
 /* scrub_waits(run): the thread that goes through the tree waits for lanes: have it told how far they are, and hurry if it is to end. */
 void scrub_waits(struct scrub_run *run);

@@ -58,7 +58,7 @@ parse_sample(const char *text, uint64_t *sample)
 
 	if (len >= sizeof(number))
 		return false;
-	(void)strcpy(number, text);
+	memcpy(number, text, len + 1);
 	if (len > 1 && number[len - 1] == '%')
 		number[len - 1] = '\0';
 	if (!parse_amount(number, "", NULL, 100, sample) || *sample > 10000)
