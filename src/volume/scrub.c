@@ -130,6 +130,8 @@ tell_end(const struct scrub *s, int rc, const struct scrub_totals *t)
 static void
 ended(struct scrub *s, int rc, const struct scrub_totals *totals, const struct scrub_position *at)
 {
+	bool nowhere;
+
 	s->state.run.totals = *totals;
 	s->state.at = *at;
 	tell_end(s, rc, totals);
@@ -138,7 +140,9 @@ ended(struct scrub *s, int rc, const struct scrub_totals *totals, const struct s
 		s->state.run.finished = time(NULL);
 		s->state.last = s->state.run;
 	}
-	s->state.doing = rc == 0 || s->forget ? SCRUB_NONE : SCRUB_PAUSED;
+	/* What it was to go through is not there: nothing to be resumed. */
+	nowhere = rc == -ENOENT || rc == -ENOTDIR || rc == -EINVAL || rc == -ENAMETOOLONG;
+	s->state.doing = rc == 0 || nowhere || s->forget ? SCRUB_NONE : SCRUB_PAUSED;
 	if (s->state.doing == SCRUB_NONE) {
 		memset(&s->state.run, 0, sizeof(s->state.run));
 		memset(&s->state.at, 0, sizeof(s->state.at));

@@ -176,16 +176,18 @@ lane_run(void *arg)
 	struct scrub_lane *l = arg;
 	struct scrub_run *run = l->run;
 	struct scrub_task task;
+	bool in_sync;
 
 	look_begin();
 	pthread_mutex_lock(&run->mutex);
 	while (take_task(l, &task)) {
 		throttle(l, (uint64_t)task.count * BLOCK);
 		pthread_mutex_unlock(&run->mutex);
+		in_sync = member_in_sync(l->m);
 		scrub_prove(l, &task);
 		file_put(run, task.file);
 		pthread_mutex_lock(&run->finding_mutex);
-		run->totals->bytes += task.bytes;
+		run->totals->bytes += in_sync ? task.bytes : 0;
 		pthread_mutex_unlock(&run->finding_mutex);
 		pthread_mutex_lock(&run->mutex);
 		l->queue->busy--;

@@ -4,6 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 
 needs jq
+# The control socket is there a moment after the mount.
+up() { mount_up "$@"; await 10 'mendctl resync "$MNT" >/dev/null 2>&1' || fail "no control socket"; }
+again() { mount_down; up "$@"; }
 # What the daemon has read from disks so far.
 bytes_read() { sed -n 's/^read_bytes: //p' "/proc/$DAEMON/io"; }
 # field EXPRESSION: of the status.
@@ -24,7 +27,7 @@ rot_below() {
 on_disk() { dd if="$1" iflag=direct bs=1M status=none; }
 
 volume_new 2 ext4
-mount_up
+up
 mkdir -p "$MNT/a/b" "$MNT/c"
 # No two blocks alike; the second one has its tags in pages.
 seq -f 'small %g' 1 5000 >"$MNT/a/small"
@@ -35,7 +38,7 @@ ln -s tiny "$MNT/c/link"
 mkfifo "$MNT/c/fifo"
 truncate -s 1G "$MNT/c/hole"
 data=$(($(stat -c %s "$MNT/a/small") + $(stat -c %s "$MNT/a/b/large") + 5))
-remount
+again
 
 same "before the first one" "none is running, and none has ever come to its end" "$(must mendctl scrub status "$MNT")"
 before=$(bytes_read)
@@ -86,7 +89,7 @@ total=$(field .last.bytes)
 # Of a file with several names it is forgotten over that which were read: one is read again.
 rm "$MNT/c/hole" "$MNT/c/again"
 for i in 1 2 3 4 5 6; do head -c 2M /dev/urandom >"$MNT/c/r$i"; done
-remount
+again
 through
 total=$(field .last.bytes)
 must mendctl scrub start --rate 8M "$MNT" >/dev/null
@@ -97,7 +100,7 @@ grep -q '^paused at ' "$T/paused" || fail "paused: $(cat "$T/paused")"
 done=$(field .bytes)
 [ "$done" -lt "$total" ] || fail "it was through before it was paused"
 mount_crash
-mount_up
+up
 same "after a kill" "paused $done" "$(field '"\(.doing) \(.bytes)"')"
 log_wait 'all that was being changed is reconciled'
 same "another path" 1 "$(mendctl scrub start "$MNT/c" 2>"$T/err" >&2; echo $?)"
@@ -114,7 +117,7 @@ must mendctl scrub start --rate 1M "$MNT" >/dev/null
 must mendctl scrub pause "$MNT" >/dev/null
 mount_down
 for r in "${REPLICAS[@]}"; do flip "$r/.mendfs/scrub" 40; done
-mount_up
+up
 log_wait 'scrub is spoiled.*begins anew'
 same "after that" nothing "$(field .doing)"
 
@@ -124,7 +127,7 @@ same "a subtree" "2 2 $((2 * (data - 5)))" "$(field '.last | "\(.files) \(.direc
 must mendctl scrub start --wait "$MNT/a/small" >/dev/null
 same "a file" "1 0" "$(field '.last | "\(.files) \(.directories)"')"
 same "nothing there" 1 "$(mendctl scrub start --wait "$MNT/nothing" 2>/dev/null >&2; echo $?)"
-must mendctl scrub stop "$MNT" >/dev/null
+same "after that" nothing "$(field .doing)"
 truncate -s 300M "$MNT/c/hole"
 through --sample 20
 now=$(field .last.bytes)
@@ -145,7 +148,7 @@ all_well
 # What is only being changed is no finding.
 in_memory
 volume_new 2
-mount_up
+up
 mkdir "$MNT/work"
 oracle=$BUILD/tests/model/oracle
 [ -x "$oracle" ] || skip "no $oracle: make check builds it"

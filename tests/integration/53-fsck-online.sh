@@ -4,6 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 
 needs jq
+# The control socket is there a moment after the mount.
+up() { mount_up "$@"; await 10 'mendctl resync "$MNT" >/dev/null 2>&1' || fail "no control socket"; }
+again() { mount_down; up "$@"; }
 # checked STATUS ARGUMENT...: fsck.mendfs returns it; findings in $T/out.
 checked() {
 	local want=$1 status
@@ -15,17 +18,17 @@ checked() {
 found() { grep -qF -- "$1" "$T/out" || fail "no '$1' in $(cat "$T/out")"; }
 
 volume_new 2
-mount_up
+up
 mkdir -p "$MNT/a/b" "$MNT/other"
 seq 1 500000 >"$MNT/a/large"
 seq 1 3000 >"$MNT/a/b/numbers"
 ln -s numbers "$MNT/a/b/link"
 echo other >"$MNT/other/file"
-remount
+again
 checked 0 -n "$MNT"
 grep -qx 'fsck.mendfs: 3 files, 4 directories, 1 others, .* verified; 0 mended, 0 left, 0 unverifiable' "$T/out" || fail "summary: $(cat "$T/out")"
 cp -a "$MNT" "$T/ref"
-remount		# the patrol goes on with what was read
+again		# the patrol goes on with what was read
 
 # One of each kind, on either replica; -n leaves all of it, and all else, as it is.
 flip "${REPLICAS[1]}/a/large" 1234567
@@ -87,11 +90,11 @@ checked 16 -n "$MNT" "${REPLICAS[0]}"
 checked 16 -n "${REPLICAS[0]}" "$MNT"
 checked 8 -n "$MNT/nothing"
 checked 8 -n "$MNT/other/file/below"
-remount ro
+again ro
 checked 0 -n "$MNT"
 checked 8 -p "$MNT"
 grep -q 'mounted read-only' "$T/err" || fail "-p of a read-only mount: $(cat "$T/err")"
-remount
+again
 mount_kill
 checked 8 -n "$MNT"
 grep -q 'no daemon listens' "$T/err" || fail "of a dead mount: $(cat "$T/err")"
