@@ -1,8 +1,10 @@
 /* The data of files, given out to lanes. */
 
 #include <errno.h>
+#include <linux/ioprio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -170,6 +172,13 @@ take_task(struct scrub_lane *l, struct scrub_task *task)
 	return true;
 }
 
+/* Where the disk's scheduler knows of priorities: behind all other reads, but not starved, for a file's lock may be held. */
+static void
+read_last(void)
+{
+	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_NR_LEVELS - 1));
+}
+
 static void *
 lane_run(void *arg)
 {
@@ -179,6 +188,7 @@ lane_run(void *arg)
 	bool in_sync;
 
 	look_begin();
+	read_last();
 	pthread_mutex_lock(&run->mutex);
 	while (take_task(l, &task)) {
 		throttle(l, (uint64_t)task.count * BLOCK);

@@ -148,7 +148,9 @@ all_well
 # What is only being changed is no finding.
 in_memory
 volume_new 2
-up
+printf '#!/bin/sh\necho "$MENDFS_EVENT $MENDFS_DETAIL" >>%s\n' "$T/events" >"$T/program"
+chmod +x "$T/program"
+up "on-event=$T/program"
 mkdir "$MNT/work"
 oracle=$BUILD/tests/model/oracle
 [ -x "$oracle" ] || skip "no $oracle: make check builds it"
@@ -164,3 +166,4 @@ wait "${CHILDREN[-1]}" || fail "the oracle: $(head -n 20 "$T/oracle.out")"
 [ $runs -ge 2 ] || fail "only $runs runs under load"
 note "$runs runs under load"
 same "mended" 0 "$(log_count 'warning: mended')"
+await 10 '[ "$(grep -c "^scrub-done .* 0 bad" "$T/events")" -ge 1 ]' || fail "no event: $(cat "$T/events")"

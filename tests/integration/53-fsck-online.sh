@@ -62,6 +62,7 @@ checked 0 -n "$MNT"
 same_trees "$T/ref" "$MNT"
 
 # Written from outside: that version is kept.
+again		# the patrol
 printf 'an edit' | dd of="${REPLICAS[1]}/a/b/numbers" conv=notrunc status=none
 checked 1 -p "$MNT"
 found "F102 a/b/numbers: block was written from outside, offset 0, 4096 bytes, replica ${REPLICAS[1]} [mended]"
