@@ -8,6 +8,7 @@
 #include "util/log.h"
 #include "util/stall.h"
 #include "volume/away.h"
+#include "volume/events.h"
 #include "volume/files.h"
 #include "volume/members.h"
 #include "volume/missed.h"
@@ -38,6 +39,18 @@ volume_root(struct volume *v)
 	return v->root;
 }
 
+/* Who mounted degraded may have been a script: somebody should hear of it. */
+static void
+tell_missing(struct volume *v)
+{
+	const struct member *m;
+
+	for (m = v->members; m < v->members + v->member_count; m++) {
+		if (m->r == NULL)
+			events_emit(v, &(struct event){ .kind = EVENT_REPLICA_LOST, .replica = m->name, .detail = "is not named at this mount" });
+	}
+}
+
 int
 volume_start(struct volume *v)
 {
@@ -48,6 +61,7 @@ volume_start(struct volume *v)
 	files_limit(v);
 	if ((rc = status_start(v)) != 0)
 		return rc;
+	tell_missing(v);
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		snprintf(name, sizeof(name), "replica %u", m->index);
 		if (m->r != NULL && (rc = lane_new(name, &m->lane)) != 0)
