@@ -152,6 +152,7 @@ rig_open(struct rig *rig)
 	for (i = 0; i < rig->members; i++)
 		paths[i] = rig->path[i];
 	memset(rig->open, 0, sizeof(rig->open));
+	rig->steps = 0;
 	rig->v = NULL;
 	return volume_open(&options, &rig->v);
 }
@@ -165,7 +166,6 @@ rig_close(struct rig *rig)
 	for (i = 0; i < RIG_OPEN_MAX; i++) {
 		if (rig->open[i].node == NULL)
 			continue;
-		(void)file_flush(rig->v, rig->open[i].node);
 		node_forget(rig->v, rig->open[i].node, 1);
 	}
 	memset(rig->open, 0, sizeof(rig->open));
@@ -251,6 +251,14 @@ keep_open(struct rig *rig, struct node *node, const char *path)
 	return 0;
 }
 
+/* Comes by after every second step only: what was acknowledged must be there with a record and without. */
+static void
+flusher(struct rig *rig)
+{
+	if (rig->steps++ % 2 != 0)
+		(void)store_all(rig->v);
+}
+
 static int
 make_name(struct rig *rig, const char *verb, const char *path, const char *more)
 {
@@ -275,7 +283,7 @@ make_name(struct rig *rig, const char *verb, const char *path, const char *more)
 	if (rc != 0)
 		return rc;
 	if (strcmp(verb, "create") == 0)
-		(void)file_flush(rig->v, node);
+		flusher(rig);
 	else if (strcmp(verb, "create+") == 0)
 		return keep_open(rig, node, path);
 	node_forget(rig->v, node, 1);
@@ -364,7 +372,7 @@ write_file(struct rig *rig, struct node *node, uint64_t offset, size_t len, char
 		n = file_write(rig->v, node, data + done, part, offset + done, false, false);
 	}
 	rc = n < 0 ? (int)n : 0;
-	(void)file_flush(rig->v, node);
+	flusher(rig);
 	free(data);
 	return rc;
 }
@@ -375,20 +383,16 @@ fallocate_file(struct rig *rig, struct node *node, int mode, uint64_t offset, ui
 	int rc;
 
 	rc = file_fallocate(rig->v, node, mode, offset, len, false);
-	(void)file_flush(rig->v, node);
+	flusher(rig);
 	return rc;
 }
 
 static int
 sync_file(struct rig *rig, struct node *node)
 {
-	int rc;
-
 	if (S_ISDIR(node->mode))
 		return dir_fsync(rig->v, node);
-	rc = file_fsync(rig->v, node, false);
-	(void)file_flush(rig->v, node);
-	return rc;
+	return file_fsync(rig->v, node, false);
 }
 
 static int
@@ -461,9 +465,9 @@ close_file(struct rig *rig, const char *path)
 	for (i = 0; i < RIG_OPEN_MAX; i++) {
 		if (rig->open[i].node == NULL || strcmp(rig->open[i].name, path) != 0)
 			continue;
-		(void)file_flush(rig->v, rig->open[i].node);
 		node_forget(rig->v, rig->open[i].node, 1);
 		rig->open[i].node = NULL;
+		flusher(rig);
 		return 0;
 	}
 	return -EBADF;
@@ -554,7 +558,6 @@ show_data(FILE *out, struct rig *rig, struct node *node)
 		sum = hash(sum, data, (size_t)n);
 		offset += (uint64_t)n;
 	}
-	(void)file_flush(rig->v, node);
 	if (n < 0)
 		fprintf(out, " READ-ERROR %d at %" PRIu64, (int)-n, offset);
 	else
