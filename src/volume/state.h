@@ -19,7 +19,7 @@
  *
  * Lock order: tree, then node->lock (a directory's before its child's), then
  * settle_lock, heal_lock, file->mutex, then one of the leaf locks (label, missed,
- * nodes, dirs, dirty; one after the other in this order).
+ * nodes, dirs, dirty, absent; one after the other in this order).
  * Reading and writing data takes no tree lock.
  */
 
