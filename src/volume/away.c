@@ -10,9 +10,12 @@
 #include "replica/dir.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "volume/events.h"
 #include "volume/members.h"
 #include "volume/missed.h"
 #include "volume/nodes.h"
+#include "volume/status.h"
+#include "volume/volume.h"
 
 #define ROUND_MS 500		/* between two rounds */
 #define CHECK_ROUNDS 2		/* members in sync are looked at once in so many */
@@ -233,7 +236,8 @@ probe(struct volume *v, struct member *m)
 	}
 	pthread_mutex_lock(&v->label_lock);
 	m->retired[m->retired_count++] = m->r;
-	m->r = r;
+	/* volume/status looks without a lock: it may as well see the old one, which stays. */
+	__atomic_store_n(&m->r, r, __ATOMIC_RELEASE);
 	m->label = label;
 	m->returns++;
 	pthread_mutex_unlock(&v->label_lock);
@@ -247,6 +251,7 @@ probe(struct volume *v, struct member *m)
 		return;
 	}
 	log_info("%s: is back", m->r->path);
+	events_emit(v, &(struct event){ .kind = EVENT_REPLICA_BACK, .replica = m->r->path });
 	atomic_store(&m->state, MEMBER_BACK);
 }
 
@@ -297,6 +302,20 @@ away_end(struct volume *v)
 	pthread_mutex_unlock(&v->hold_lock);
 }
 
+/* Somebody asked: no more waiting. */
+static void
+hurry(struct volume *v)
+{
+	struct member *m;
+
+	for (m = v->members; m < v->members + v->member_count; m++) {
+		if (atomic_load(&m->state) == MEMBER_AWAY) {
+			m->probe_ms = m->wait_ms = 0;
+			m->unfit = false;
+		}
+	}
+}
+
 static void *
 keeper_run(void *arg)
 {
@@ -313,11 +332,25 @@ keeper_run(void *arg)
 			saved = atomic_load(&v->away);
 			missed_save(v, 0);
 		}
+		if (atomic_exchange(&v->keeper_hurry, false))
+			hurry(v);
 		for (m = v->members; m < v->members + v->member_count; m++)
 			round_one(v, m, rounds % CHECK_ROUNDS == 0);
+		if (rounds % CHECK_ROUNDS == 0)
+			status_sample(v);
 		away_pause(v, ROUND_MS);
 	}
 	return NULL;
+}
+
+unsigned
+volume_hurry(struct volume *v)
+{
+	pthread_mutex_lock(&v->hold_lock);
+	atomic_store(&v->keeper_hurry, true);
+	pthread_cond_broadcast(&v->keeper_wake);
+	pthread_mutex_unlock(&v->hold_lock);
+	return v->member_count - members_in_sync(v);
 }
 
 int

@@ -8,6 +8,7 @@
 
 #include "util/clock.h"
 #include "util/log.h"
+#include "volume/events.h"
 #include "volume/files.h"
 #include "volume/handles.h"
 #include "volume/load.h"
@@ -16,6 +17,7 @@
 #include "volume/pages.h"
 #include "volume/patrol.h"
 #include "volume/records.h"
+#include "volume/room.h"
 #include "volume/store.h"
 #include "volume/torn.h"
 
@@ -299,6 +301,7 @@ files_bury(struct volume *v, struct node *node)
 	node->pins = NULL;
 	if (S_ISREG(node->mode) && node->nlink == 0 && node->paged && !v->no_writes)
 		pages_remove(v, node_key(node));
+	room_left(v, node);
 }
 
 /* Somebody cut or extended the copy: its length first, its blocks as they are read. */
@@ -326,6 +329,7 @@ length_mend(struct volume *v, struct node *node, struct member *m, replica_handl
 	nodes_path(v, node, path, sizeof(path));
 	if (rc == 0) {
 		atomic_fetch_add(&m->mended, 1);
+		events_emit(v, &(struct event){ .kind = EVENT_MENDED, .replica = m->r->path, .path = path, .detail = "its length" });
 		log_warning("mended %s: its length on replica %s was %lld, and is %" PRIu64,
 		    path, m->r->path, (long long)found, node->size);
 	}

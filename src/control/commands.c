@@ -1,0 +1,22 @@
+#include <string.h>
+
+#include "control/request.h"
+
+static const struct control_command commands[] = {
+	{ "explain", control_explain },
+	{ "metrics", control_metrics },
+	{ "resync", control_resync },
+	{ "status", control_status },
+};
+
+const struct control_command *
+control_command_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
