@@ -121,7 +121,7 @@ record_put(struct volume *v, struct member *m, struct node *node, const struct r
 	return rc;
 }
 
-/* Put an encoded record on all members. */
+/* Put times and an encoded record, if there is one, on all members. */
 static int
 record_fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len)
 {
@@ -143,6 +143,12 @@ record_fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t 
 		stored += rc == 0;
 	}
 	return stored > 0 ? 0 : -EIO;
+}
+
+int
+store_times(struct volume *v, struct node *node)
+{
+	return record_fan_out(v, node, NULL, 0);
 }
 
 /* Tags of a file, open or not; a closed one's are read from its record. */

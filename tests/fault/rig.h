@@ -30,6 +30,7 @@ struct rig {
 	int (*wrap)(void *arg, unsigned index, struct replica **r);
 	void *wrap_arg;
 	struct { struct node *node; char name[160]; } open[RIG_OPEN_MAX];
+	unsigned steps;		/* after which the flusher may have come by */
 };
 
 /* rig_begin, rig_end: in main, before and after the tests: whatever becomes of them, nothing is left behind. */
