@@ -38,6 +38,8 @@ struct volume_options {
 	const char *key_file;		/* NULL: none */
 	enum volume_read_policy read_policy;
 	unsigned min_replicas;		/* at least 1 */
+	unsigned timeout_ms;		/* a replica that gives no answer for so long is lost; 0: none ever */
+	bool watch_all;			/* this holds for every call, whatever it costs (replica/guard) */
 	/*
 	 * NULL, or called with each replica once it is opened, before anything is
 	 * read: it may put another in its place that passes on to it (a test's
