@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "control/server.h"
 #include "fuse/settle.h"
 #include "util/io.h"
 #include "util/log.h"
@@ -15,7 +16,9 @@
 #define READ_AHEAD_KB "2048"	/* two requests of the largest size: one is served while the other is used */
 
 struct settle {
+	struct volume *volume;
 	const char *mountpoint;
+	struct control *control;
 	struct loop *loop;
 	struct daemon *daemon;
 	pthread_t thread;
@@ -49,19 +52,22 @@ settle(void *arg)
 		return NULL;
 	}
 	loop_connection(settle->loop, minor(st.st_dev));
+	/* Without it the mount works all the same. */
+	(void)control_start(settle->volume, settle->mountpoint, st.st_dev, &settle->control);
 	raise_read_ahead(st.st_dev);
 	daemon_report(settle->daemon, true);
 	return NULL;
 }
 
 int
-settle_start(const char *mountpoint, struct loop *loop, struct daemon *daemon, struct settle **out)
+settle_start(struct volume *volume, const char *mountpoint, struct loop *loop, struct daemon *daemon, struct settle **out)
 {
 	struct settle *self;
 	int rc;
 
 	if ((self = calloc(1, sizeof(*self))) == NULL)
 		return -ENOMEM;
+	self->volume = volume;
 	self->mountpoint = mountpoint;
 	self->loop = loop;
 	self->daemon = daemon;
@@ -79,5 +85,6 @@ settle_finish(struct settle *settle)
 	if (settle == NULL)
 		return;
 	(void)pthread_join(settle->thread, NULL);
+	control_stop(settle->control);
 	free(settle);
 }
