@@ -146,7 +146,7 @@ rig_open(struct rig *rig)
 {
 	const char *paths[RIG_MEMBERS_MAX];
 	const struct volume_options options = { .replicas = paths, .replica_count = rig->members, .min_replicas = 1,
-	    .wrap = wrap, .wrap_arg = rig };
+	    .timeout_ms = rig->timeout_ms, .watch_all = true, .wrap = wrap, .wrap_arg = rig };
 	unsigned i;
 
 	for (i = 0; i < rig->members; i++)
