@@ -356,13 +356,15 @@ open_root(struct dir_replica *d, const char *path)
 }
 
 static int
-check_root(const struct dir_replica *d)
+check_root(struct dir_replica *d)
 {
 	const int access = d->read_only ? R_OK | X_OK : R_OK | W_OK | X_OK;
 	struct statvfs st;
+	struct stat root;
 
-	if (fstatvfs(d->root, &st) != 0)
+	if (fstatvfs(d->root, &st) != 0 || fstat(d->root, &root) != 0)
 		return dir_replica_error();
+	d->base.device = root.st_dev;
 	if (!d->read_only && (st.f_flag & ST_RDONLY) != 0)
 		return -EROFS;
 	if (faccessat(d->root, ".", access, AT_EACCESS) != 0)

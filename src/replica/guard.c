@@ -13,8 +13,10 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "replica/dir.h"
@@ -22,7 +24,7 @@
 
 #define KIND_BITS 3
 #define KIND_MASK 7
-#define SILENT_MS 10			/* after so long without an answer a call goes aside */
+#define SILENT_MS 20			/* after so long without an answer a call goes aside */
 #define SUSPECT_MS 100			/* a call that takes longer makes others go aside, */
 #define SUSPECT_SLOW_MS 1000		/* or of a kind that takes long */
 #define TICK_MS 500
@@ -75,32 +77,38 @@ destroy(struct guard *g)
 	free(g);
 }
 
-static bool
-partings_wait(struct guard *g)
+/*
+ * One less inside a dead replica.  The last one out closes what is to be closed:
+ * not this thread, for that may hang again.  Under the mutex, so that of two
+ * who leave one is the last, and sees what the other one wants closed.
+ */
+static void
+leave_dead(struct guard *g)
 {
-	bool any;
+	unsigned left = GUARD_OWNED;
 
 	pthread_mutex_lock(&g->mutex);
-	any = g->partings != NULL;
+	if ((atomic_load(&g->inside) & GUARD_COUNT) > 1 || g->partings == NULL || aside_run(&g->closing) != 0)
+		left = atomic_fetch_sub(&g->inside, 1) - 1;
 	pthread_mutex_unlock(&g->mutex);
-	return any;
+	if ((left & (GUARD_COUNT | GUARD_OWNED)) == 0)
+		destroy(g);
 }
 
 /* One less inside. */
 static void
 leave(struct guard *g)
 {
-	unsigned now = atomic_load(&g->inside), left;
+	unsigned now = atomic_load(&g->inside);
 
-	do {
-		/* The last one out closes: not this thread, for that may hang again. */
-		if ((now & GUARD_DEAD) != 0 && (now & GUARD_COUNT) == 1 && partings_wait(g) &&
-		    aside_run(&g->closing) == 0)
-			return;
-		left = now - 1;
-	} while (!atomic_compare_exchange_weak(&g->inside, &now, left));
-	if ((left & (GUARD_COUNT | GUARD_OWNED)) == 0)
-		destroy(g);
+	while ((now & GUARD_DEAD) == 0) {
+		if (!atomic_compare_exchange_weak(&g->inside, &now, now - 1))
+			continue;
+		if (now - 1 == 0)
+			destroy(g);
+		return;
+	}
+	leave_dead(g);
 }
 
 /* In the order of coming: the root, on which the lock is, comes last. */
@@ -202,6 +210,31 @@ is_direct(struct guard *g, enum guard_kind kind)
 		return false;
 	now = now_ms();
 	return !silent(g, kind, now) && !suspect(g, now);
+}
+
+/*
+ * How much the device has completed: writes and flushes, or reads as well.  A
+ * large fsync may take minutes, and the disk is at work all the while.  0: it
+ * is not known.
+ */
+static uint64_t
+device_progress(const struct guard *g, enum guard_kind kind)
+{
+	unsigned long long done[16] = { 0 };
+	char path[64];
+	FILE *file;
+	int i;
+
+	if (g->options.device == 0)
+		return 0;
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/stat", major(g->options.device), minor(g->options.device));
+	if ((file = fopen(path, "re")) == NULL)
+		return 0;
+	for (i = 0; i < 16 && fscanf(file, "%llu", &done[i]) == 1; i++)
+		;
+	(void)fclose(file);
+	/* Reads, writes, discards and flushes that were completed: Documentation/block/stat.rst of the kernel. */
+	return done[4] + done[11] + done[15] + (kind == GUARD_READS || kind == GUARD_WAITS ? done[0] : 0);
 }
 
 static bool
@@ -399,7 +432,7 @@ call_start(struct call *c)
 int64_t
 call_perform(struct call *c)
 {
-	uint64_t waited_ms = 0;
+	uint64_t waited_ms = 0, progress, before = 0;
 	int64_t rc;
 
 	if ((rc = call_start(c)) != 0)
@@ -410,7 +443,9 @@ call_perform(struct call *c)
 		(void)aside_spin(&c->ran);
 	pthread_mutex_lock(&c->mutex);
 	while (!wait_a_while(c, c->guard->tick_ms)) {
-		waited_ms += c->guard->tick_ms;
+		progress = device_progress(c->guard, c->kind);
+		waited_ms = progress == before ? waited_ms + c->guard->tick_ms : c->guard->tick_ms;
+		before = progress;
 		if (give_up(c->guard, waited_ms)) {
 			c->abandoned = true;
 			break;
@@ -458,12 +493,16 @@ static bool
 overdue(struct guard *g)
 {
 	uint64_t now = now_ms(), found, since = now - g->looked_ms, longest = 0;
+	uint64_t completed = device_progress(g, GUARD_CHANGES);
 	unsigned i;
 
 	/* Who looks comes by each second, if he was not stopped himself. */
 	if (g->looked_ms == 0 || since > LOOK_MAX_MS)
 		since = LOOK_MAX_MS;
 	g->looked_ms = now;
+	if (completed != g->completed)
+		memset(g->stood_ms, 0, sizeof(g->stood_ms));
+	g->completed = completed;
 	for (i = 0; i < GUARD_SLOTS; i++) {
 		found = atomic_load(&g->slots[i]);
 		g->stood_ms[i] = found != 0 && found != PAUSED && found == g->seen[i] ? g->stood_ms[i] + since : 0;
@@ -513,7 +552,9 @@ guard_free(struct replica *r)
 	if (r == NULL)
 		return;
 	g = guard_self(r);
+	pthread_mutex_lock(&g->mutex);
 	now = atomic_fetch_and(&g->inside, ~GUARD_OWNED) & ~GUARD_OWNED;
+	pthread_mutex_unlock(&g->mutex);
 	if ((now & GUARD_COUNT) == 0)
 		destroy(g);
 }

@@ -32,6 +32,7 @@
 
 struct guard_options {
 	unsigned timeout_ms;		/* from 1 on */
+	dev_t device;			/* as long as this one completes anything a call is slow, and not hanging; 0: none */
 	bool everything;		/* make every call aside, whatever the file system */
 	/*
 	 * May it be given up?  Else its calls are waited for on.  Called often,

@@ -97,6 +97,7 @@ struct guard {
 	/* guard_check's, that is, one thread's at a time: */
 	struct call *checking;		/* was not answered yet; or NULL */
 	uint64_t looked_ms;		/* when it looked at the slots, */
+	uint64_t completed;		/* what the device had done then, */
 	uint64_t seen[GUARD_SLOTS];	/* what it found in them, */
 	uint64_t stood_ms[GUARD_SLOTS];	/* and how long it has been seen to stand there */
 };

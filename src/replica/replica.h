@@ -198,6 +198,7 @@ struct replica_ops {
 struct replica {
 	const struct replica_ops *ops;
 	char *path;			/* for messages: where the replica is, as the user said it */
+	dev_t device;			/* of its file system; 0: not known */
 	bool remote;			/* behind its file system stands another machine, or a program */
 };
 

@@ -118,7 +118,7 @@ may_give_up(void *arg)
 int
 members_guard(struct volume *v, struct member *m, struct replica **r)
 {
-	const struct guard_options options = { .timeout_ms = v->timeout_ms, .everything = v->watch_all,
+	const struct guard_options options = { .timeout_ms = v->timeout_ms, .device = (*r)->device, .everything = v->watch_all,
 	    .may_give_up = may_give_up, .arg = m };
 
 	pthread_mutex_lock(&v->give_up_lock);

@@ -65,6 +65,8 @@ START_TEST(passes_on)
 	char text[16];
 	int names = 0;
 
+	/* However slow this machine's disk. */
+	may = false;
 	(void)guard_always(_i == 0);
 	ck_assert_int_eq(r->ops->create(r, REPLICA_ROOT, "f", &file_new, &file), 0);
 	ck_assert_int_eq(r->ops->create(r, REPLICA_ROOT, "f", &file_new, &dir), -EEXIST);
