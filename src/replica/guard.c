@@ -639,14 +639,9 @@ opening_new(const char *path)
 		return NULL;
 	}
 	o->job.run = opening_run;
-	atomic_init(&o->refs, 2);
+	atomic_init(&o->refs, 1);
 	pthread_mutex_init(&o->mutex, NULL);
 	pthread_cond_init(&o->ended, NULL);
-	if (aside_run(&o->job) != 0) {
-		opening_drop(o);
-		opening_drop(o);
-		return NULL;
-	}
 	return o;
 }
 
@@ -657,8 +652,15 @@ guard_open(struct guard_opening **opening, const char *path, unsigned wait_ms, s
 	struct timespec until = deadline(wait_ms);
 	int rc = 0;
 
-	if (o == NULL && (o = *opening = opening_new(path)) == NULL)
-		return -ENOMEM;
+	if (o == NULL) {
+		if ((o = opening_new(path)) == NULL)
+			return -ENOMEM;
+		atomic_fetch_add(&o->refs, 1);
+		/* Without a thread it is done here. */
+		if (aside_run(&o->job) != 0)
+			opening_run(&o->job);
+		*opening = o;
+	}
 	pthread_mutex_lock(&o->mutex);
 	while (!o->done && rc == 0)
 		rc = pthread_cond_clockwait(&o->ended, &o->mutex, CLOCK_MONOTONIC, &until);

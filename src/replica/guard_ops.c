@@ -68,7 +68,7 @@ handle_get(struct call *c, void (*late)(struct replica *inner, struct call *call
 	int rc;
 
 	c->late = late;
-	if ((rc = (int)call_perform(c)) == 0 && c->got != REPLICA_NONE)
+	if ((rc = (int)call_perform(c)) == 0 && handle != NULL && c->got != REPLICA_NONE)
 		*handle = c->got;
 	return rc;
 }

@@ -278,6 +278,7 @@ log_wait_long() {
 # be stopped (a disk that hangs) or killed; the last replica moves to there.
 process_disk() {
 	local last=$((${#REPLICAS[@]} - 1))
+	# shellcheck disable=SC2046
 	PASSFS=$(helper tests/integration/passfs -D_FILE_OFFSET_BITS=64 $(pkg-config --cflags --libs fuse3)) || fail "cannot build passfs"
 	BEHIND=$BASE/behind$VOLUMES
 	mkdir -p "$BEHIND/r" "$BEHIND.mnt" || fail "mkdir"
