@@ -23,11 +23,13 @@ include tests/unit/replica/local.mk
 include tests/unit/meta/local.mk
 include tests/unit/volume/local.mk
 include tests/unit/check/local.mk
+include tests/unit/control/local.mk
 include tests/unit/fuse/local.mk
 include tests/fault/local.mk
 endif
 include tests/fuzz/local.mk
 include tests/fsck/local.mk
+include tests/kills/local.mk
 include tests/model/local.mk
 include tests/posix/local.mk
 include tests/integration/local.mk

@@ -361,6 +361,21 @@ alone(const struct label *x, const struct label *y)
 	return true;
 }
 
+/*
+ * Was ${x} restored from an old copy, and did it then go on by itself?  The last
+ * that happened to ${y} is that it was cleanly unmounted, together with ${x}: who
+ * was there had seen ${y} by then, or, if a crash cut that off, one event before.
+ */
+static bool
+went_on_from_copy(const struct label *x, const struct label *y)
+{
+	uint64_t event = seen(y, &x->replica), saw = seen(x, &y->replica);
+
+	if (!y->clean || y->events != event || !alone(x, y))
+		return false;
+	return x->events == event && !x->moving ? saw < event : saw + 1 < event;
+}
+
 enum label_relation
 label_relate(const struct label *a, const struct label *b)
 {
@@ -375,6 +390,9 @@ label_relate(const struct label *a, const struct label *b)
 		return LABEL_A_ROLLED_BACK;
 	if (b->events < seen(a, &b->replica))
 		return LABEL_B_ROLLED_BACK;
+
+	if (went_on_from_copy(a, b) || went_on_from_copy(b, a))
+		return LABEL_FORKED;
 
 	a_alone = alone(a, b);
 	b_alone = alone(b, a);

@@ -28,6 +28,7 @@ static const struct entry entries[SETTING_COUNT] = {
 	[SETTING_MIN_REPLICAS] = { "min-replicas", KIND_NUMBER, 1, VOLUME_REPLICAS_MAX },
 	[SETTING_TIMEOUT] = { "timeout", KIND_NUMBER, 0, 86400 },
 	[SETTING_WATCH] = { "watch", KIND_WATCH, 0, 0 },
+	[SETTING_ON_EVENT] = { "on-event", KIND_PATH, 0, 0 },
 	[SETTING_LOG_LEVEL] = { "log-level", KIND_LEVEL, 0, 0 },
 	[SETTING_MAX_THREADS] = { "max_threads", KIND_NUMBER, 1, 1024 },
 	[SETTING_ALLOW_OTHER] = { "allow_other", KIND_FLAG, 0, 0 },

@@ -28,6 +28,7 @@ usage_help(void)
 	    "     min-replicas=N      read-only below this number in sync (1)\n"
 	    "     timeout=SECONDS     a replica that does not answer for so long is dropped (30; 0: never)\n"
 	    "     watch=auto|all      which calls are given up then: those that may wait, or all (auto)\n"
+	    "     on-event=PROGRAM    called when a replica is lost, a file mended, ...\n"
 	    "     log-level=error|warning|info|debug   (info)\n"
 	    "     max_threads=N       requests served at a time (32)\n"
 	    "     allow_other, allow_root, auto_unmount, fsname=, subtype=,\n"

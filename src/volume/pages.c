@@ -6,6 +6,7 @@
 
 #include "meta/tagfile.h"
 #include "util/log.h"
+#include "volume/events.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
@@ -59,6 +60,7 @@ page_mend(struct volume *v, struct member *m, struct node *node, struct file *fi
 	nodes_path(v, node, path, sizeof(path));
 	if (rc == 0) {
 		atomic_fetch_add(&m->mended, 1);
+		events_emit(v, &(struct event){ .kind = EVENT_MENDED, .replica = m->r->path, .path = path, .detail = "a page of tags" });
 		log_warning("mended tags of %s: page %" PRIu64 " on replica %s", path, index, m->r->path);
 	} else if (members_settle(v, m, rc, "mending tags") < 0) {
 		log_warning("%s: cannot mend tags page %" PRIu64 " on replica %s: %s", path, index, m->r->path, strerror(-rc));
@@ -226,7 +228,6 @@ pages_equalise(struct volume *v, struct node *node, struct file *file, uint64_t 
 		if (pages_read(v, m, node, file, index, page) == 0 && memcmp(page, s.page, TAGPAGE_SIZE) == 0)
 			continue;
 		members_settle(v, m, page_write(m, node, file, index, s.page), "reconciling tags");
-		file->tags_written = true;
 	}
 }
 
@@ -297,7 +298,6 @@ pages_cut(struct volume *v, const struct node *node, struct file *file, uint64_t
 			rc = m->r->ops->truncate(m->r, file->tags_handle[m->index], count * TAGPAGE_SIZE);
 		members_settle(v, m, rc, "cutting a tags file");
 	}
-	file->tags_written = true;
 }
 
 int
@@ -312,8 +312,22 @@ pages_write(void *arg, uint64_t index, const uint8_t *page)
 		if ((rc = members_settle(c->volume, m, rc, "writing tags")) < 0)
 			return rc;
 	}
-	c->file->tags_written = true;
 	return members_in_sync(c->volume) > 0 ? 0 : -EIO;
+}
+
+int
+pages_open_all(struct volume *v, const struct node *node, struct file *file)
+{
+	struct member *m;
+	int rc;
+
+	for_each_member(v, m) {
+		if (!node->paged || (rc = pages_open(m, node_key(node), file, false)) == -ENOENT)
+			continue;
+		if ((rc = members_settle(v, m, rc, "opening a tags file")) < 0)
+			return rc;
+	}
+	return members_in_sync(v) > 0 ? 0 : -EIO;
 }
 
 void

@@ -4,7 +4,8 @@
 check_PROGRAMS += tests/integration/treesum tests/integration/mksock \
 	tests/integration/reseal tests/integration/mmapwork \
 	tests/integration/manyfiles tests/integration/rawread \
-	tests/integration/fsdown tests/integration/passfs
+	tests/integration/fsdown tests/integration/passfs \
+	tests/integration/powerdisk
 tests_integration_treesum_SOURCES = tests/integration/treesum.c
 tests_integration_mksock_SOURCES = tests/integration/mksock.c
 tests_integration_reseal_SOURCES = tests/integration/reseal.c
@@ -14,6 +15,8 @@ tests_integration_passfs_SOURCES = tests/integration/passfs.c
 tests_integration_passfs_CFLAGS = $(FUSE3_CFLAGS)
 tests_integration_passfs_LDADD = $(FUSE3_LIBS)
 tests_integration_rawread_SOURCES = tests/integration/rawread.c
+tests_integration_powerdisk_SOURCES = tests/integration/powerdisk.c
+tests_integration_powerdisk_LDADD = $(FUSE3_LIBS)
 tests_integration_manyfiles_SOURCES = tests/integration/manyfiles.c
 
 integration_tests = \
@@ -27,6 +30,7 @@ integration_tests = \
 	tests/integration/20-rot.sh \
 	tests/integration/21-swapped.sh \
 	tests/integration/22-all-bad.sh \
+	tests/integration/23-kills.sh \
 	tests/integration/23-unclean.sh \
 	tests/integration/24-keyed.sh \
 	tests/integration/25-patrol.sh \
@@ -36,6 +40,9 @@ integration_tests = \
 	tests/integration/27-hang.sh \
 	tests/integration/27-lost.sh \
 	tests/integration/28-control.sh \
+	tests/integration/29-explain.sh \
+	tests/integration/29-onevent.sh \
+	tests/integration/29-status.sh \
 	tests/integration/30-git.sh \
 	tests/integration/31-sqlite.sh \
 	tests/integration/32-postgres.sh \
