@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "replica/guard.h"
 #include "util/log.h"
 #include "util/stall.h"
 #include "volume/away.h"
@@ -64,7 +65,7 @@ volume_start(struct volume *v)
 	tell_missing(v);
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		snprintf(name, sizeof(name), "replica %u", m->index);
-		if (m->r != NULL && (rc = lane_new(name, &m->lane)) != 0)
+		if (m->r != NULL && ((rc = lane_new(name, &m->lane)) != 0 || (rc = members_guard(v, m, &m->r)) != 0))
 			return rc;
 	}
 	if ((rc = pthread_create(&v->flusher, NULL, store_flusher, v)) != 0)
@@ -217,6 +218,8 @@ volume_close(struct volume *v)
 
 	if (v == NULL)
 		return 0;
+	/* What hangs is not waited for longer than any request would. */
+	(void)guard_always(true);
 	resync_stop(v);
 	away_stop(v);
 	walk_stop(v);
@@ -235,6 +238,7 @@ volume_close(struct volume *v)
 	if (v->root != NULL)
 		nodes_free_all(v);
 	one = mount_release(v);
+	(void)guard_always(false);
 	return rc != 0 ? rc : one;
 }
 
