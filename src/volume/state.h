@@ -201,6 +201,8 @@ struct volume {
 	pthread_mutex_t hold_lock;	/* those who wait while a member joins */
 	pthread_cond_t hold_ended;
 	_Atomic bool hold;
+	struct scrub *scrub;		/* volume/scrub; there from volume_start on */
+	pthread_mutex_t scrub_lock;	/* one command for it at a time; comes before all others */
 	pthread_t walker;		/* reconciles in the background after an unclean stop */
 	bool walker_runs;
 	_Atomic bool walker_stop;

@@ -17,6 +17,7 @@
 #include "volume/nodes.h"
 #include "volume/patrol.h"
 #include "volume/resync.h"
+#include "volume/scrub.h"
 #include "volume/status.h"
 #include "volume/store.h"
 #include "volume/volume.h"
@@ -71,6 +72,8 @@ volume_start(struct volume *v)
 	if ((rc = pthread_create(&v->flusher, NULL, store_flusher, v)) != 0)
 		return -rc;
 	v->flusher_runs = true;
+	if ((rc = scrub_new(v)) != 0)
+		return rc;
 	if (v->was_unclean && !volume_read_only(v) && (rc = walk_start(v)) != 0)
 		return rc;
 	if (!v->no_writes && ((rc = away_start(v)) != 0 || (rc = resync_start(v)) != 0))
@@ -220,6 +223,7 @@ volume_close(struct volume *v)
 		return 0;
 	/* What hangs is not waited for longer than any request would. */
 	(void)guard_always(true);
+	scrub_free(v);
 	resync_stop(v);
 	away_stop(v);
 	walk_stop(v);
@@ -240,6 +244,14 @@ volume_close(struct volume *v)
 	one = mount_release(v);
 	(void)guard_always(false);
 	return rc != 0 ? rc : one;
+}
+
+const char *
+volume_replica(const struct volume *v, unsigned index)
+{
+	if (index >= v->member_count)
+		return NULL;
+	return v->members[index].r != NULL ? v->members[index].r->path : v->members[index].name;
 }
 
 /* What a member is doing, in words. */
