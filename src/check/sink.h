@@ -26,11 +26,4 @@ void sink_json(struct sink *sink, struct report_sink *calls);
 /* sink_json_progress(sink, pass, done, total): a line of type "progress". */
 void sink_json_progress(struct sink *sink, unsigned pass, uint64_t done, uint64_t total);
 
-/*
- * sink_escape(out, bytes):
- * Write a name so that no byte of it can be taken for anything else: what is
- * not printable ASCII or UTF-8 as \ooo, and the backslash as \\.
- */
-void sink_escape(FILE *out, const char *bytes);
-
 #endif

@@ -2,21 +2,7 @@
 #include <string.h>
 
 #include "check/sink.h"
-
-void
-sink_escape(FILE *out, const char *bytes)
-{
-	const unsigned char *at;
-
-	for (at = (const unsigned char *)bytes; *at != '\0'; at++) {
-		if (*at == '\\')
-			fputs("\\\\", out);
-		else if (*at < 0x20 || *at >= 0x7f)
-			fprintf(out, "\\%03o", *at);
-		else
-			fputc(*at, out);
-	}
-}
+#include "util/text.h"
 
 static void
 clear(const struct sink *sink)
@@ -45,7 +31,7 @@ finding(void *arg, const struct report_finding *f)
 	clear(sink);
 	fprintf(sink->out, "%s ", report_name(f->code));
 	if (f->path != NULL) {
-		sink_escape(sink->out, f->path[0] != '\0' ? f->path : "/");
+		text_escape(sink->out, f->path[0] != '\0' ? f->path : "/");
 		fputs(": ", sink->out);
 	}
 	fputs(report_text(f->code), sink->out);
@@ -53,11 +39,11 @@ finding(void *arg, const struct report_finding *f)
 		fprintf(sink->out, ", offset %" PRIu64 ", %" PRIu64 " bytes", f->offset, f->length);
 	if (f->replica != NULL) {
 		fputs(", replica ", sink->out);
-		sink_escape(sink->out, f->replica);
+		text_escape(sink->out, f->replica);
 	}
 	if (f->detail != NULL) {
 		fputs(": ", sink->out);
-		sink_escape(sink->out, f->detail);
+		text_escape(sink->out, f->detail);
 	}
 	if (f->error != 0)
 		fprintf(sink->out, ": %s", strerror(-f->error));
@@ -73,7 +59,7 @@ message(void *arg, const char *text)
 	clear(sink);
 	fflush(sink->out);
 	fprintf(sink->err, "%s: ", sink->program);
-	sink_escape(sink->err, text);
+	text_escape(sink->err, text);
 	fputc('\n', sink->err);
 }
 

@@ -3,6 +3,7 @@
 noinst_LIBRARIES += src/format/libformat.a
 src_format_libformat_a_SOURCES = \
 	src/format/intent.c src/format/intent.h \
+	src/format/jsonline.c src/format/jsonline.h \
 	src/format/label.c src/format/label.h \
 	src/format/pending.c src/format/pending.h \
 	src/format/record.c src/format/record.h \

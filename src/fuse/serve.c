@@ -90,7 +90,7 @@ run(struct front *front, const struct options *options, struct daemon *daemon)
 		goto done;
 	if ((rc = signals_start(front->volume, loop, options->mountpoint, &signals)) != 0)
 		goto done;
-	if ((rc = settle_start(options->mountpoint, loop, daemon, &settle)) != 0)
+	if ((rc = settle_start(front->volume, options->mountpoint, loop, daemon, &settle)) != 0)
 		goto done;
 	rc = loop_run(loop);
 

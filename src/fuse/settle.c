@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "control/server.h"
 #include "fuse/settle.h"
 #include "util/io.h"
 #include "util/log.h"
@@ -14,7 +16,9 @@
 #define READ_AHEAD_KB "2048"	/* two requests of the largest size: one is served while the other is used */
 
 struct settle {
+	struct volume *volume;
 	const char *mountpoint;
+	struct control *control;
 	struct loop *loop;
 	struct daemon *daemon;
 	pthread_t thread;
@@ -53,6 +57,8 @@ settle(void *arg)
 	 */
 	if (statx(AT_FDCWD, settle->mountpoint, AT_STATX_DONT_SYNC, 0, &st) == 0) {
 		loop_connection(settle->loop, st.stx_dev_minor);
+		/* Without it the mount works all the same. */
+		(void)control_start(settle->volume, settle->mountpoint, makedev(st.stx_dev_major, st.stx_dev_minor), &settle->control);
 		raise_read_ahead(st.stx_dev_major, st.stx_dev_minor);
 	}
 	daemon_report(settle->daemon, true);
@@ -60,13 +66,14 @@ settle(void *arg)
 }
 
 int
-settle_start(const char *mountpoint, struct loop *loop, struct daemon *daemon, struct settle **out)
+settle_start(struct volume *volume, const char *mountpoint, struct loop *loop, struct daemon *daemon, struct settle **out)
 {
 	struct settle *self;
 	int rc;
 
 	if ((self = calloc(1, sizeof(*self))) == NULL)
 		return -ENOMEM;
+	self->volume = volume;
 	self->mountpoint = mountpoint;
 	self->loop = loop;
 	self->daemon = daemon;
@@ -84,5 +91,6 @@ settle_finish(struct settle *settle)
 	if (settle == NULL)
 		return;
 	(void)pthread_join(settle->thread, NULL);
+	control_stop(settle->control);
 	free(settle);
 }

@@ -7,18 +7,19 @@
 
 #include "fuse/daemon.h"
 #include "fuse/loop.h"
+#include "volume/volume.h"
 
 struct settle;
 
 /*
- * settle_start(mountpoint, loop, daemon, settle):
+ * settle_start(volume, mountpoint, loop, daemon, settle):
  * In a thread of its own: when the kernel has got its first answer, tell
- * ${loop} the mount's number, raise its read-ahead (root only, best effort),
- * and report to ${daemon}'s parent.
+ * ${loop} the mount's number, listen to mendctl (control/server), raise its
+ * read-ahead (root only, both best effort), and report to ${daemon}'s parent.
  */
-int settle_start(const char *mountpoint, struct loop *loop, struct daemon *daemon, struct settle **settle);
+int settle_start(struct volume *volume, const char *mountpoint, struct loop *loop, struct daemon *daemon, struct settle **settle);
 
-/* settle_finish(settle): after the loop; NULL is allowed. */
+/* settle_finish(settle): after the loop, before the volume is closed; NULL is allowed. */
 void settle_finish(struct settle *settle);
 
 #endif

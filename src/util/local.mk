@@ -10,4 +10,5 @@ src_util_libutil_a_SOURCES = \
 	src/util/list.h \
 	src/util/log.c src/util/log.h \
 	src/util/stall.c src/util/stall.h \
+	src/util/text.c src/util/text.h \
 	src/util/uuid.c src/util/uuid.h

@@ -13,6 +13,7 @@
 #include "volume/members.h"
 #include "volume/missed.h"
 #include "volume/nodes.h"
+#include "volume/volume.h"
 
 #define ROUND_MS 500		/* between two rounds */
 #define CHECK_ROUNDS 2		/* members in sync are looked at once in so many */
@@ -297,6 +298,20 @@ away_end(struct volume *v)
 	pthread_mutex_unlock(&v->hold_lock);
 }
 
+/* Somebody asked: no more waiting. */
+static void
+hurry(struct volume *v)
+{
+	struct member *m;
+
+	for (m = v->members; m < v->members + v->member_count; m++) {
+		if (atomic_load(&m->state) == MEMBER_AWAY) {
+			m->probe_ms = m->wait_ms = 0;
+			m->unfit = false;
+		}
+	}
+}
+
 static void *
 keeper_run(void *arg)
 {
@@ -313,11 +328,23 @@ keeper_run(void *arg)
 			saved = atomic_load(&v->away);
 			missed_save(v, 0);
 		}
+		if (atomic_exchange(&v->keeper_hurry, false))
+			hurry(v);
 		for (m = v->members; m < v->members + v->member_count; m++)
 			round_one(v, m, rounds % CHECK_ROUNDS == 0);
 		away_pause(v, ROUND_MS);
 	}
 	return NULL;
+}
+
+unsigned
+volume_hurry(struct volume *v)
+{
+	pthread_mutex_lock(&v->hold_lock);
+	atomic_store(&v->keeper_hurry, true);
+	pthread_cond_broadcast(&v->keeper_wake);
+	pthread_mutex_unlock(&v->hold_lock);
+	return v->member_count - members_in_sync(v);
 }
 
 int

@@ -13,6 +13,7 @@
 #include "volume/nodes.h"
 #include "volume/pages.h"
 #include "volume/patrol.h"
+#include "volume/room.h"
 #include "volume/store.h"
 #include "volume/write.h"
 
@@ -49,8 +50,8 @@ lock_for_writing(struct volume *v, struct node *node)
 	}
 }
 
-ssize_t
-file_write(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, bool kill_priv, bool sync)
+static ssize_t
+write_once(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, bool kill_priv)
 {
 	ssize_t n;
 	int rc;
@@ -67,6 +68,18 @@ file_write(struct volume *v, struct node *node, const void *data, size_t len, ui
 	else
 		n = write_locked(v, node, data, len, offset);
 	pthread_rwlock_unlock(&node->lock);
+	return n;
+}
+
+ssize_t
+file_write(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, bool kill_priv, bool sync)
+{
+	ssize_t n;
+	int rc;
+
+	do {
+		n = write_once(v, node, data, len, offset, kill_priv);
+	} while (n == -ENOSPC && room_comes(v));
 	if (n > 0 && sync && (rc = file_fsync(v, node, true)) != 0)
 		return rc;
 	return n;
@@ -201,8 +214,8 @@ file_fsync(struct volume *v, struct node *node, bool data_only)
 	return rc;
 }
 
-int
-file_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, uint64_t len, bool kill_priv)
+static int
+fallocate_once(struct volume *v, struct node *node, int mode, uint64_t offset, uint64_t len, bool kill_priv)
 {
 	int rc;
 
@@ -215,6 +228,17 @@ file_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, u
 	    (!kill_priv || (rc = change_kill_priv(v, node, false)) == 0))
 		rc = write_fallocate(v, node, mode, offset, len);
 	pthread_rwlock_unlock(&node->lock);
+	return rc;
+}
+
+int
+file_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, uint64_t len, bool kill_priv)
+{
+	int rc;
+
+	do {
+		rc = fallocate_once(v, node, mode, offset, len, kill_priv);
+	} while (rc == -ENOSPC && room_comes(v));
 	return rc;
 }
 

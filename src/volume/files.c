@@ -14,6 +14,7 @@
 #include "volume/pages.h"
 #include "volume/patrol.h"
 #include "volume/records.h"
+#include "volume/room.h"
 #include "volume/store.h"
 #include "volume/torn.h"
 
@@ -277,6 +278,7 @@ files_bury(struct volume *v, struct node *node)
 	node->pins = NULL;
 	if (S_ISREG(node->mode) && node->nlink == 0 && node->paged && !v->no_writes)
 		pages_remove(v, node_key(node));
+	room_left(v, node);
 }
 
 /* Somebody cut or extended the copy: its length first, its blocks as they are read. */

@@ -30,6 +30,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/resync_file.c \
 	src/volume/resync_names.c \
 	src/volume/resync_private.h \
+	src/volume/room.c src/volume/room.h \
 	src/volume/settle.c src/volume/settle.h \
 	src/volume/show.h \
 	src/volume/spots.c src/volume/spots.h \

@@ -16,6 +16,7 @@
 #include "volume/nodes.h"
 #include "volume/patrol.h"
 #include "volume/show.h"
+#include "volume/room.h"
 #include "volume/store.h"
 
 /* Our own corner of the top directory is nobody's business. */
@@ -89,12 +90,15 @@ node_unlinked(struct volume *v, struct node *node)
 		node->nlink--;
 	gone = node->nlink == 0;
 	change_times(node, false);
-	if (gone)
+	if (gone) {
 		files_nameless(v, node);
-	else
+		room_leaving(v, node);
+	} else {
 		store_later(v, node);
+	}
 	pthread_rwlock_unlock(&node->lock);
 	if (gone) {
+		store_leave(v, node);
 		patrol_leave(v, node);
 		nodes_unhash(v, node);
 		atomic_store(&v->walk_moved, true);
@@ -281,7 +285,7 @@ made_node(struct volume *v, struct node *dir, const char *name, struct replica_n
 
 /* Make a name of any kind; ${open}: a regular file, left open for writing. */
 static int
-make(struct volume *v, struct node *dir, const char *name, struct replica_new *new, const struct volume_caller *caller,
+make_once(struct volume *v, struct node *dir, const char *name, struct replica_new *new, const struct volume_caller *caller,
     bool open, struct node **out, struct stat *st)
 {
 	struct namesop op = { .dir = dir, .name = name, .new = new };
@@ -314,6 +318,18 @@ make(struct volume *v, struct node *dir, const char *name, struct replica_new *n
 	pthread_rwlock_unlock(&v->tree);
 	if (file != NULL)
 		files_unload(v, file);
+	return rc;
+}
+
+static int
+make(struct volume *v, struct node *dir, const char *name, struct replica_new *new, const struct volume_caller *caller,
+    bool open, struct node **node, struct stat *st)
+{
+	int rc;
+
+	do {
+		rc = make_once(v, dir, name, new, caller, open, node, st);
+	} while (rc == -ENOSPC && room_comes(v));
 	return rc;
 }
 
@@ -381,6 +397,7 @@ names_tmpfile(struct volume *v, struct node *dir, mode_t mode,
 		files_nameless(v, *node);
 		show_attributes(v, *node, st);
 		pthread_rwlock_unlock(&(*node)->lock);
+		store_leave(v, *node);
 	}
 	pthread_rwlock_unlock(&v->tree);
 	if (file != NULL)

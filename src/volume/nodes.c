@@ -174,17 +174,6 @@ node_forget(struct volume *v, struct node *node, uint64_t count)
 	nodes_put_many(v, node, count);
 }
 
-bool
-nodes_last(struct volume *v, const struct node *node)
-{
-	bool last;
-
-	pthread_mutex_lock(&v->nodes_lock);
-	last = node->refs == 1 && node->links == NULL && node != v->root && !node->hashed;
-	pthread_mutex_unlock(&v->nodes_lock);
-	return last;
-}
-
 void
 nodes_unhash(struct volume *v, struct node *node)
 {

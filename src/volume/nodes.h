@@ -22,8 +22,6 @@ struct node *nodes_get(struct volume *volume, uint64_t id);
 void nodes_hold(struct volume *volume, struct node *node);
 /* nodes_put(volume, node): give one reference back; frees the node with the last. */
 void nodes_put(struct volume *volume, struct node *node);
-/* nodes_last(volume, node): it has no name, and the caller's is the only reference: nobody will come for it. */
-bool nodes_last(struct volume *volume, const struct node *node);
 /* nodes_unhash(volume, node): its id may be used again (a borrowed one will be). */
 void nodes_unhash(struct volume *volume, struct node *node);
 /*

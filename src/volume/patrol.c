@@ -240,9 +240,10 @@ turn(struct volume *v, struct node *node, uint64_t most)
 		}
 	}
 	pthread_rwlock_unlock(&node->lock);
-	pthread_rwlock_unlock(&v->tree);
+	/* With the tree lock: once its last name is gone it does not get in again. */
 	if (!done)
 		enqueue(v, node);
+	pthread_rwlock_unlock(&v->tree);
 	nodes_put(v, node);
 	return most - bytes;
 }

@@ -167,6 +167,9 @@ struct volume {
 	pthread_mutex_t heal_lock;	/* one mending at a time: each block is counted once */
 	atomic_ullong tag_pages;
 
+	atomic_uint leaving;		/* files without a name that are not freed yet; volume/room */
+	_Atomic uint64_t leaving_ms;	/* when the last one lost its name */
+
 	pthread_t flusher;
 	bool flusher_runs;
 	bool stop;			/* dirty_lock */
@@ -174,7 +177,8 @@ struct volume {
 	pthread_t keeper, resyncer;	/* volume/away, volume/resync */
 	bool keeper_runs, resyncer_runs;
 	_Atomic bool keeper_stop;	/* hold lock to set */
-	pthread_cond_t keeper_wake;	/* it was; hold lock */
+	_Atomic bool keeper_hurry;	/* look for all that are away at once; hold lock to set */
+	pthread_cond_t keeper_wake;	/* one of these was; hold lock */
 	pthread_mutex_t hold_lock;	/* those who wait while a member joins */
 	pthread_cond_t hold_ended;
 	_Atomic bool hold;
@@ -256,6 +260,7 @@ struct node {
 	uint32_t meta;
 	_Atomic bool dirty;		/* the record on disk is out of date */
 	bool unsynced;			/* written since the last fsync, or not known */
+	bool leaving;			/* counted in volume->leaving */
 	bool blocks_stale;		/* size on disk changed: ask before it is shown */
 	bool atime_set;			/* by utimensat: to be stored */
 	bool has_xattrs;

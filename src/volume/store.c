@@ -59,6 +59,9 @@ store_later(struct volume *v, struct node *node)
 		return;
 	}
 	node->dirty = true;
+	/* What has no name is gone after a crash: its record is stored for fsync only. */
+	if (node->nlink == 0)
+		return;
 	pthread_mutex_lock(&v->dirty_lock);
 	if (!list_linked(&node->dirty_link)) {
 		nodes_hold(v, node);
@@ -67,6 +70,21 @@ store_later(struct volume *v, struct node *node)
 			pthread_cond_signal(&v->flusher_wake);
 	}
 	pthread_mutex_unlock(&v->dirty_lock);
+}
+
+void
+store_leave(struct volume *v, struct node *node)
+{
+	bool linked;
+
+	pthread_mutex_lock(&v->dirty_lock);
+	if ((linked = list_linked(&node->dirty_link))) {
+		list_remove(&node->dirty_link);
+		v->dirty_count--;
+	}
+	pthread_mutex_unlock(&v->dirty_lock);
+	if (linked)
+		nodes_put(v, node);
 }
 
 int
@@ -221,11 +239,6 @@ store_taken(struct volume *v, struct node *node)
 	char path[NODES_PATH_MAX];
 	int rc;
 
-	/* Removed, and forgotten by everybody but us. */
-	if (nodes_last(v, node)) {
-		nodes_put(v, node);
-		return 0;
-	}
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_wrlock(&node->lock);
 	rc = store_now(v, node);

@@ -17,6 +17,14 @@
 void store_later(struct volume *volume, struct node *node);
 
 /*
+ * store_leave(volume, node):
+ * It has lost its last name, and shall not be kept for the flusher's sake: its
+ * space is to be free once nobody uses it.  Tree lock, exclusively; the caller
+ * has a reference.
+ */
+void store_leave(struct volume *volume, struct node *node);
+
+/*
  * store_now(volume, node):
  * Store tags, times and record on all members in sync, if out of date.  Node
  * lock exclusively; the tree lock too unless the file is open for writing.

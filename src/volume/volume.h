@@ -81,6 +81,12 @@ struct node *volume_root(struct volume *volume);
 int volume_statfs(struct volume *volume, struct statvfs *st);
 /* volume_sync(volume): syncfs: everything durable on all replicas. */
 int volume_sync(struct volume *volume);
+/*
+ * volume_hurry(volume):
+ * Look for the members that are away now, not when it is their time, and say
+ * again why one that stands there is not taken in.  How many are not in sync.
+ */
+unsigned volume_hurry(struct volume *volume);
 /* volume_log_status(volume): one line a replica with counts, at level info (SIGUSR1). */
 void volume_log_status(struct volume *volume);
 

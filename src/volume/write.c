@@ -280,6 +280,7 @@ write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t le
 		write_undo(v, node, span.first + keep_blocks, offset + len, size);
 		if (kept == 0) {
 			node->file->keep_pages = false;
+			store_later(v, node);
 			return why;
 		}
 		span.count = keep_blocks;
@@ -369,8 +370,10 @@ write_size(struct volume *v, struct node *node, uint64_t size)
 		return rc;
 	if (size != node->size || size == 0) {
 		rc = change_each(v, node, truncate_call, truncate_undo, &change, "truncating a file");
-		if (rc != 0)
+		if (rc != 0) {
+			store_later(v, node);
 			return rc;
+		}
 	}
 	if (size < node->size) {
 		node->file->edge_index = UINT64_MAX;
@@ -484,5 +487,7 @@ write_fallocate(struct volume *v, struct node *node, int mode, uint64_t offset, 
 		node->size = offset + len;
 	if (rc == 0)
 		write_done(v, node);
+	else
+		store_later(v, node);
 	return rc;
 }

@@ -40,11 +40,17 @@ cmp "$T/numbers" "$MNT/numbers" || fail "numbers"
 echo Precious | dd of="$MNT/precious" bs=9 conv=notrunc status=none || fail "overwrite in place on a full volume"
 must "$TREESUM" "$MNT" >/dev/null
 grep -i -E 'drop|out of sync|degraded' "$LOG" && fail "a replica was dropped for want of space"
+grep 'something else than mendfs' "$LOG" && fail "an undone write passes for somebody else's"
 
 # Room again, made through the mount.
 rm "$MNT/filler" || fail "rm on a full volume"
 rm -f "$MNT/numbers.copy" "$MNT/reserved"
 cp "$T/numbers" "$MNT/again" || fail "no room after rm"
+# At once, whether the file was closed before, is being proved, or its record waits.
+for i in {1..20}; do
+	dd if=/dev/zero of="$MNT/big" bs=1M count=12 status=none || fail "$i: no room for the big one"
+	rm "$MNT/big"
+done
 same "overwritten at the brim" Precious "$(cat "$MNT/precious")"
 all_well
 

@@ -265,6 +265,15 @@ log_wait() {
 
 # ---- looking
 
+# await SECONDS COMMAND: try it until it succeeds, at most so long.
+await() {
+	local end=$((SECONDS + $1))
+	until eval "$2"; do
+		[ $SECONDS -le $end ] || return 1
+		sleep 0.1
+	done
+}
+
 same() {	# same WHAT WANT GOT
 	[ "$2" = "$3" ] || fail "$1: wanted '$2', got '$3'"
 }

@@ -1,0 +1,19 @@
+#include <string.h>
+
+#include "control/request.h"
+
+static const struct control_command commands[] = {
+	{ "resync", control_resync },
+};
+
+const struct control_command *
+control_command_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}

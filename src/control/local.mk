@@ -1,0 +1,10 @@
+# control: what the administrator asks of a daemon, and its answers.
+
+noinst_LIBRARIES += src/control/libcontrol.a
+src_control_libcontrol_a_SOURCES = \
+	src/control/client.c src/control/client.h \
+	src/control/commands.c \
+	src/control/place.c src/control/place.h \
+	src/control/request.c src/control/request.h \
+	src/control/resync.c \
+	src/control/server.c src/control/server.h
