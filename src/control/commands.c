@@ -3,7 +3,10 @@
 #include "control/request.h"
 
 static const struct control_command commands[] = {
+	{ "explain", control_explain },
+	{ "metrics", control_metrics },
 	{ "resync", control_resync },
+	{ "status", control_status },
 };
 
 const struct control_command *

@@ -18,7 +18,7 @@
 #define CONTROL_LINE_MAX 65536	/* bytes of a request */
 
 /* Exit statuses of mendctl. */
-enum { CONTROL_DONE, CONTROL_FAILED, CONTROL_USAGE };
+enum { CONTROL_DONE, CONTROL_FAILED, CONTROL_USAGE, CONTROL_DEGRADED };
 
 struct control_request {
 	struct volume *volume;
@@ -48,6 +48,9 @@ int control_fail(struct control_request *request, const char *format, ...) __att
 bool control_gone(const struct control_request *request);
 
 /* The commands, each in the file of its name. */
+int control_explain(struct control_request *request);
+int control_metrics(struct control_request *request);
 int control_resync(struct control_request *request);
+int control_status(struct control_request *request);
 
 #endif

@@ -58,7 +58,8 @@ settle(void *arg)
 	if (statx(AT_FDCWD, settle->mountpoint, AT_STATX_DONT_SYNC, 0, &st) == 0) {
 		loop_connection(settle->loop, st.stx_dev_minor);
 		/* Without it the mount works all the same. */
-		(void)control_start(settle->volume, settle->mountpoint, makedev(st.stx_dev_major, st.stx_dev_minor), &settle->control);
+		(void)control_start(settle->volume, settle->mountpoint,
+		    makedev(st.stx_dev_major, st.stx_dev_minor), &settle->control);
 		raise_read_ahead(st.stx_dev_major, st.stx_dev_minor);
 	}
 	daemon_report(settle->daemon, true);

@@ -12,7 +12,7 @@
 #define PROGRAM "mendctl"
 
 /* Exit statuses; those of control/request.h are the same. */
-enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
+enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_DEGRADED };
 
 struct command {
 	const char *name;
@@ -38,6 +38,9 @@ json_t *request_new(const struct command *command);
 int ask(const char *path, bool top, json_t *request, control_answer *answer, void *arg);
 
 /* The commands, each in the file of its name. */
+int explain_run(const struct command *command, int argc, char **argv);
+int metrics_run(const struct command *command, int argc, char **argv);
 int resync_run(const struct command *command, int argc, char **argv);
+int status_run(const struct command *command, int argc, char **argv);
 
 #endif

@@ -1,6 +1,9 @@
 sbin_PROGRAMS += mendctl
 mendctl_SOURCES = \
 	tools/mendctl/command.h \
+	tools/mendctl/explain.c \
 	tools/mendctl/main.c \
-	tools/mendctl/resync.c
+	tools/mendctl/metrics.c \
+	tools/mendctl/resync.c \
+	tools/mendctl/status.c
 mendctl_LDADD = src/control/libcontrol.a $(LIBS_CHECKER)

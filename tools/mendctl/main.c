@@ -12,7 +12,10 @@
 #include "util/log.h"
 
 static const struct command commands[] = {
+	{ "explain", "[--json] PATH", "what each replica has of a file, and what would be made of it", explain_run },
+	{ "metrics", "MOUNTPOINT", "the same in numbers, as Prometheus reads them", metrics_run },
 	{ "resync", "MOUNTPOINT", "look for replicas that are away now", resync_run },
+	{ "status", "[--json] [--watch[=SECONDS]] MOUNTPOINT", "which replicas are in sync, what is pending, counts", status_run },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
