@@ -1,8 +1,10 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "util/clock.h"
 #include "util/log.h"
@@ -209,16 +211,36 @@ files_trim(struct volume *v)
 	pthread_rwlock_unlock(&v->tree);
 }
 
+/*
+ * Have the process's table of descriptors grow at once to all that will be open:
+ * with several threads each growing (at 256, 512, 1,024, ...) waits for all
+ * processors, some milliseconds, in the midst of a request.
+ */
+static void
+table_reserve(rlim_t count)
+{
+	int from = open("/", O_PATH | O_CLOEXEC), highest;
+
+	if (from < 0)
+		return;
+	if ((highest = fcntl(from, F_DUPFD_CLOEXEC, (int)count - 1)) >= 0)
+		(void)close(highest);
+	(void)close(from);
+}
+
 void
 files_limit(struct volume *v)
 {
-	struct rlimit limit;
-	rlim_t max = VOLUME_FILES_MAX;
+	struct rlimit limit = { .rlim_cur = FILES_MIN };
+	rlim_t max = VOLUME_FILES_MAX, handles;
 
 	/* Half for files, of which each may have two handles on a member. */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / (4 * v->member_count) < max)
 		max = limit.rlim_cur / (4 * v->member_count);
 	v->files_max = max < FILES_MIN ? FILES_MIN : (unsigned)max;
+
+	handles = (2 * v->files_max + VOLUME_DIRS_MAX) * (rlim_t)v->member_count;
+	table_reserve(handles < limit.rlim_cur ? handles : limit.rlim_cur);
 }
 
 int

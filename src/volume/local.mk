@@ -31,6 +31,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/read.c \
 	src/volume/records.c src/volume/records.h \
 	src/volume/reconcile.c src/volume/reconcile.h \
+	src/volume/rolls.c src/volume/rolls.h \
 	src/volume/resync.c src/volume/resync.h \
 	src/volume/resync_file.c \
 	src/volume/resync_names.c \

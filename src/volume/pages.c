@@ -132,7 +132,10 @@ survey_take(struct volume *v, struct node *node, struct file *file, uint64_t ind
 		found = rc == -EBADMSG ? PAGE_SPOILED : rc != 0 ? PAGE_NONE :
 		    digest_zeros(page, TAGPAGE_SIZE) ? PAGE_ZEROS : PAGE_GOOD;
 		s->zeros[m->index] = found == PAGE_ZEROS;
-		s->spoiled[m->index] = found == PAGE_SPOILED;
+		/* A bad spot of a disk is good again once it is written to. */
+		s->spoiled[m->index] = found == PAGE_SPOILED || rc == -EIO;
+		if (rc < 0 && !s->spoiled[m->index])
+			members_settle(v, m, rc, "reading tags");
 		s->any_zeros = s->any_zeros || found == PAGE_ZEROS;
 		if (found > (int)s->best) {
 			memcpy(s->page, page, TAGPAGE_SIZE);

@@ -94,7 +94,7 @@ ask_member(struct ask *a, struct member *m)
 
 	fact->record_error = -ENODATA;
 	if ((rc = ask_place(a, m)) != 0) {
-		fact->asked = true;
+		fact->asked = members_settle(a->v, m, rc, "looking up a name") <= 0;
 		fact->error = rc;
 		return;
 	}

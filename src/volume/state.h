@@ -19,7 +19,7 @@
  *
  * Lock order: tree, then node->lock (a directory's before its child's), then
  * settle_lock, heal_lock, file->mutex, then one of the leaf locks (label, missed,
- * nodes, dirs, dirty; one after the other in this order).
+ * nodes, dirs, dirty, absent; one after the other in this order).
  * Reading and writing data takes no tree lock.
  */
 
@@ -40,6 +40,7 @@
 #include "util/hashmap.h"
 #include "util/lane.h"
 #include "util/list.h"
+#include "util/roll.h"
 #include "volume/node.h"
 
 #define BLOCK DIGEST_BLOCK_SIZE
@@ -77,6 +78,7 @@ struct lack {
 };
 
 struct member {
+	struct volume *volume;
 	unsigned index;
 	struct uuid uuid;
 	char name[LABEL_NAME_MAX];	/* as the labels have it */
@@ -86,11 +88,13 @@ struct member {
 	struct label label;		/* label lock */
 	_Atomic int state;
 	struct lane *lane;		/* NULL before volume_start */
+	bool given_up;			/* in sync, but without an answer; give-up lock */
 
 	/* Not in sync: */
 	struct lack lack;
 	_Atomic int64_t away_since;	/* nanoseconds since 1970 */
 	unsigned returns;		/* how often it was taken in again */
+	struct guard_opening *opening;	/* what stands at its path, being opened; keeper's */
 	struct replica **retired;	/* what it was before, still spoken of; keeper's */
 	unsigned retired_count;
 	bool let_go;			/* nothing of ours is open there any more; keeper's */
@@ -116,6 +120,9 @@ struct volume {
 	unsigned member_count;
 	enum volume_read_policy read_policy;
 	unsigned min_replicas;
+	unsigned timeout_ms;		/* 0: none */
+	bool watch_all;
+	pthread_mutex_t give_up_lock;	/* a leaf */
 	uid_t euid;			/* the process's own */
 	gid_t egid;
 	_Atomic bool read_only;
@@ -132,7 +139,7 @@ struct volume {
 	_Atomic uint64_t next_id;
 	_Atomic uint64_t ids_reserved;	/* the labels say that ids below may be in use */
 
-	pthread_mutex_t absent_lock;	/* a leaf; the name last found to be on no member: */
+	pthread_mutex_t absent_lock;	/* a leaf; directories' rolls; the name last found to be on no member: */
 	uint64_t absent_dir;		/* by its id; 0: none */
 	char absent_name[NAME_MAX + 1];
 
@@ -218,6 +225,8 @@ struct directory {
 	unsigned pins;
 	bool open;			/* has any handle */
 	replica_handle handle[VOLUME_REPLICAS_MAX];
+	struct roll *roll;		/* its names, all of them; NULL: not known.  Absent lock */
+	unsigned vain;			/* how often all members were asked for a name in vain; absent lock */
 };
 
 /*

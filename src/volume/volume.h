@@ -40,6 +40,8 @@ struct volume_options {
 	const char *key_file;		/* NULL: none */
 	enum volume_read_policy read_policy;
 	unsigned min_replicas;		/* at least 1 */
+	unsigned timeout_ms;		/* a replica that gives no answer for so long is lost; 0: none ever */
+	bool watch_all;			/* this holds for every call, whatever it costs (replica/guard) */
 	struct events *events;		/* where what happens is noted (volume/events), or NULL; outlives the volume */
 	/*
 	 * NULL, or called with each replica once it is opened, before anything is
