@@ -6,8 +6,8 @@
 
 #include "volume/scrub.h"
 
-#define WAIT_MS 100		/* between two looks at whether it is through */
-#define SHOW_LOOKS 10		/* every so many of them it is told how far it is */
+#define WAIT_MS 20		/* between two looks at whether it is through */
+#define SHOW_LOOKS 50		/* every so many of them it is told how far it is */
 
 static void
 set_account(json_t *line, const struct scrub_account *account)

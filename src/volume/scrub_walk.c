@@ -416,7 +416,7 @@ run_from(struct scrub_run *run, const struct scrub_position *from)
 int
 scrub_run(struct volume *v, const struct scrub_options *options, struct scrub_totals *totals, struct scrub_position *at)
 {
-	struct scrub_run run = { .v = v, .options = options, .totals = totals };
+	struct scrub_run run = { .v = v, .options = options, .totals = totals, .saved_ms = clock_monotonic_ms() };
 	int rc;
 
 	memset(at, 0, sizeof(*at));
