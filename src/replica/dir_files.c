@@ -172,6 +172,9 @@ dir_replica_pread_cached(struct replica *r, replica_handle file, void *buf, size
 	struct dir_replica *d = dir_replica_self(r);
 	ssize_t n;
 
+	/* What is cached is not asked for. */
+	if (file >= 0 && (file & (HANDLE_DIRECT | HANDLE_DROPS)) != 0)
+		return -EAGAIN;
 	if (atomic_load_explicit(&d->no_nowait, memory_order_relaxed))
 		return -EOPNOTSUPP;
 	n = io_pread_cached(dir_replica_fd(d, file), buf, len, (off_t)offset);

@@ -366,8 +366,13 @@ call_room(struct call *c, void *room, size_t len)
 {
 	c->len = len;
 	c->data = room;
-	if (!c->direct && (c->data = malloc(len > 0 ? len : 1)) == NULL)
+	if (c->direct)
+		return;
+	/* As a handle of open_direct wants it. */
+	if (posix_memalign(&c->data, REPLICA_DIRECT_ALIGN, len > 0 ? len : 1) != 0) {
+		c->data = NULL;
 		c->error = -ENOMEM;
+	}
 }
 
 void

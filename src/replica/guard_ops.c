@@ -602,6 +602,24 @@ guard_open_file(struct replica *r, struct replica_at at, bool writable, replica_
 }
 
 static int64_t
+open_direct_run(struct replica *inner, struct call *c)
+{
+	return inner->ops->open_direct(inner, c->at, &c->got);
+}
+
+static int
+guard_open_direct(struct replica *r, struct replica_at at, replica_handle *handle)
+{
+	struct call own, *c = call_begin(r, &own, open_direct_run, GUARD_READS);
+	int rc;
+
+	call_at(c, at);
+	rc = handle_get(c, file_late, handle);
+	call_end(c);
+	return rc;
+}
+
+static int64_t
 pread_cached_run(struct replica *inner, struct call *c)
 {
 	return inner->ops->pread_cached(inner, c->dir, c->data, c->len, c->offset);
@@ -809,6 +827,7 @@ const struct replica_ops guard_ops = {
 	.xattr_remove = guard_xattr_remove,
 	.xattr_list = guard_xattr_list,
 	.open = guard_open_file,
+	.open_direct = guard_open_direct,
 	.close = guard_close,
 	.pread = guard_pread,
 	.pread_cached = guard_pread_cached,
