@@ -103,6 +103,7 @@ same "state at last" "in-sync in-sync" "$(get '.replicas | map(.state) | join(" 
 same "since when" false "$(get '.replicas[1].since_mount')"
 
 # ---- watching ends with the mount
+: >"$T/watch"
 mendctl status --json --watch=1 "$MNT" >"$T/watch" 2>"$T/err" &
 CHILDREN+=($!)
 await 5 '[ "$(wc -l <"$T/watch")" -ge 2 ]' || fail "watch shows nothing"
