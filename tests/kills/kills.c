@@ -211,9 +211,8 @@ log_size(void)
 static void
 check(off_t mounted_at)
 {
-	/* What a crash leaves is completed; what turns out bad, or is put aside, is something else. */
-	static const char *const alarms[] = { "quarantine", "is bad on replica", "matches its checksum on no", "can prove it",
-	    ": block ", "mended " };
+	/* What a crash leaves is completed, or chosen from; what turns out bad, or is put aside, is something else. */
+	static const char *const alarms[] = { "quarantine", "is bad on replica", "matches its checksum on no", "can prove it", "mended " };
 	uint64_t start = now_ms();
 	char path[PATH_MAX];
 	const char *line;
