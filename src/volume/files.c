@@ -12,6 +12,7 @@
 #include "volume/files.h"
 #include "volume/handles.h"
 #include "volume/load.h"
+#include "volume/look.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
@@ -383,7 +384,7 @@ files_open_one(struct volume *v, struct node *node, struct member *m, bool writa
 		rc = open_at(v, node, m, writable, &handle, &st);
 	if (rc != 0)
 		return rc;
-	if ((uint64_t)st.st_size != node->size && !v->no_writes &&
+	if ((uint64_t)st.st_size != node->size && !look_only(v) &&
 	    (rc = length_mend(v, node, m, handle, writable, st.st_size)) != 0) {
 		m->r->ops->close(m->r, handle);
 		return rc;

@@ -118,10 +118,16 @@ load_settled(struct volume *v, struct node *dir, const char *name, struct node *
 	struct replica_at at = { REPLICA_ROOT, NULL };
 	int rc;
 
-	if ((rc = settle_name(v, dir, name, &settled)) != 0)
-		goto done;
-	if (dir != NULL && (rc = handles_dir(v, settled.source, dir, &at.handle)) != 0)
-		goto done;
+	for (;;) {
+		if ((rc = settle_name(v, dir, name, &settled)) != 0)
+			goto done;
+		if (dir == NULL || (rc = handles_dir(v, settled.source, dir, &at.handle)) == 0)
+			break;
+		/* Lost since it was asked: ask those that are left. */
+		if ((rc = members_settle(v, settled.source, rc, "looking up a name")) < 0)
+			goto done;
+		settle_free(&settled);
+	}
 	at.name = name;
 	rc = node_from(v, settled.source, at, &settled.fact, &settled.target, &settled, node);
 	if (dir != NULL)

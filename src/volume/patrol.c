@@ -54,14 +54,16 @@ seal_broken(struct volume *v, struct node *node, struct member *m)
 {
 	struct handles_place place;
 	struct stat st;
-	bool broken = false;
+	int rc;
 
-	if (handles_at(v, m, node, &place) != 0)
-		return true;
-	if (m->r->ops->stat(m->r, place.at, &st) != 0 || !patrol_sealed(node, &st))
-		broken = true;
-	handles_at_done(v, &place);
-	return broken;
+	if ((rc = handles_at(v, m, node, &place)) == 0) {
+		rc = m->r->ops->stat(m->r, place.at, &st);
+		handles_at_done(v, &place);
+	}
+	if (rc == 0)
+		return !patrol_sealed(node, &st);
+	/* What cannot be asked any more is no other writer's doing. */
+	return members_settle(v, m, rc, "looking at a file") <= 0;
 }
 
 /* Where a patrol begins: the records, and the seals, for a copy that was written behind our back shows there. */

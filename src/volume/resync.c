@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "replica/guard.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "volume/away.h"
@@ -588,6 +589,7 @@ resync_run(void *arg)
 	struct volume *v = arg;
 	struct member *m;
 
+	(void)guard_always(true);
 	while (!atomic_load(&v->keeper_stop)) {
 		for (m = v->members; m < v->members + v->member_count && !atomic_load(&v->keeper_stop); m++) {
 			/* What our own crash may have torn comes first: it may end in either version. */

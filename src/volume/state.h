@@ -78,6 +78,7 @@ struct lack {
 };
 
 struct member {
+	struct volume *volume;
 	unsigned index;
 	struct uuid uuid;
 	char name[LABEL_NAME_MAX];	/* as the labels have it */
@@ -87,11 +88,13 @@ struct member {
 	struct label label;		/* label lock */
 	_Atomic int state;
 	struct lane *lane;		/* NULL before volume_start */
+	bool given_up;			/* in sync, but without an answer; give-up lock */
 
 	/* Not in sync: */
 	struct lack lack;
 	_Atomic int64_t away_since;	/* nanoseconds since 1970 */
 	unsigned returns;		/* how often it was taken in again */
+	struct guard_opening *opening;	/* what stands at its path, being opened; keeper's */
 	struct replica **retired;	/* what it was before, still spoken of; keeper's */
 	unsigned retired_count;
 	bool let_go;			/* nothing of ours is open there any more; keeper's */
@@ -117,6 +120,9 @@ struct volume {
 	unsigned member_count;
 	enum volume_read_policy read_policy;
 	unsigned min_replicas;
+	unsigned timeout_ms;		/* 0: none */
+	bool watch_all;
+	pthread_mutex_t give_up_lock;	/* a leaf */
 	uid_t euid;			/* the process's own */
 	gid_t egid;
 	_Atomic bool read_only;
@@ -195,6 +201,8 @@ struct volume {
 	pthread_mutex_t hold_lock;	/* those who wait while a member joins */
 	pthread_cond_t hold_ended;
 	_Atomic bool hold;
+	struct scrub *scrub;		/* volume/scrub; there from volume_start on */
+	pthread_mutex_t scrub_lock;	/* one command for it at a time; comes before all others */
 	pthread_t walker;		/* reconciles in the background after an unclean stop */
 	bool walker_runs;
 	_Atomic bool walker_stop;

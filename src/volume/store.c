@@ -15,6 +15,7 @@
 #include "volume/store.h"
 #include "volume/pages.h"
 #include "volume/patrol.h"
+#include "volume/status.h"
 #include "volume/torn.h"
 
 #define FLUSH_INTERVAL_MS 700	/* a record is stored within a second of the change */
@@ -333,6 +334,9 @@ store_flusher(void *arg)
 		files_trim(v);
 		patrol_round(v);
 		give_memory_back(v);
+		/* Otherwise the keeper does. */
+		if (v->no_writes)
+			status_sample(v);
 		if (clock_monotonic_ms() - swept > SWEEP_INTERVAL_MS) {
 			members_sweep(v);
 			swept = clock_monotonic_ms();

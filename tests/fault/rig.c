@@ -148,7 +148,7 @@ rig_open(struct rig *rig)
 {
 	const char *paths[RIG_MEMBERS_MAX];
 	const struct volume_options options = { .replicas = paths, .replica_count = rig->members, .min_replicas = 1,
-	    .degraded = rig->degraded,
+	    .timeout_ms = rig->timeout_ms, .watch_all = true, .degraded = rig->degraded,
 	    .wrap = wrap, .wrap_arg = rig };
 	unsigned i;
 

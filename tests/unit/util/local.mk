@@ -1,6 +1,7 @@
 # Unit tests of src/util.
 
 util_tests = \
+	tests/unit/util/test_aside \
 	tests/unit/util/test_buf \
 	tests/unit/util/test_clock \
 	tests/unit/util/test_hashmap \
@@ -16,6 +17,8 @@ TESTS += $(util_tests)
 unit_headers = tests/unit/check_main.h tests/unit/random.h
 util_test_libs = $(LIBS_UTIL) $(SODIUM_LIBS) $(CHECK_LIBS)
 
+tests_unit_util_test_aside_SOURCES = tests/unit/util/test_aside.c $(unit_headers)
+tests_unit_util_test_aside_LDADD = $(util_test_libs)
 tests_unit_util_test_buf_SOURCES = tests/unit/util/test_buf.c $(unit_headers)
 tests_unit_util_test_buf_LDADD = $(util_test_libs)
 tests_unit_util_test_clock_SOURCES = tests/unit/util/test_clock.c $(unit_headers)
