@@ -135,6 +135,8 @@ sync_begin(struct volume *v, struct node *node, bool *needed)
 		node->file->holds++;
 		/* From here on a write is one for the next fsync. */
 		node->unsynced = false;
+		/* And from here on a disk may spoil it: who merges with it is to prove it. */
+		node->file->edge_index = UINT64_MAX;
 	}
 	pthread_rwlock_unlock(&node->lock);
 	pthread_rwlock_unlock(&v->tree);

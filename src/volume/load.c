@@ -9,6 +9,7 @@
 #include "volume/load.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
+#include "volume/patrol.h"
 #include "volume/rolls.h"
 #include "volume/settle.h"
 
@@ -277,6 +278,7 @@ load_name(struct volume *v, struct node *dir, const char *name, struct node **ou
 		nodes_put(v, node);
 		return rc;
 	}
+	patrol_found(v, node);
 	*out = node;
 	return 0;
 }

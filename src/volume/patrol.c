@@ -181,9 +181,39 @@ patrol_queue(struct volume *v, struct node *node)
 }
 
 void
+patrol_found(struct volume *v, struct node *node)
+{
+	if (v->no_writes || members_in_sync(v) < 2 || !S_ISREG(node->mode))
+		return;
+	pthread_rwlock_wrlock(&node->lock);
+	if (node->size == 0 && node->nlink > 0) {
+		begin(node);
+		enqueue(v, node);
+	}
+	pthread_rwlock_unlock(&node->lock);
+}
+
+/* Does any member of a clean file have another length or mtime? */
+static bool
+any_broken(struct volume *v, struct node *node)
+{
+	struct member *m;
+
+	if (node->dirty || node->patrol_seal || node->nlink == 0 || torn_now(v, node))
+		return false;
+	for_each_member(v, m) {
+		if (seal_broken(v, node, m))
+			return true;
+	}
+	return false;
+}
+
+void
 patrol_again(struct volume *v, struct node *node)
 {
-	if (clock_monotonic_ms() - node->file->patrolled_ms >= PATROL_AGAIN_MS)
+	if (v->no_writes || members_in_sync(v) < 2)
+		return;
+	if (clock_monotonic_ms() - node->file->patrolled_ms >= PATROL_AGAIN_MS || any_broken(v, node))
 		patrol_queue(v, node);
 }
 

@@ -5,8 +5,9 @@
  * that come into use wait in a queue, from which the flusher proves their other
  * copies, a little at a time, so that it never competes with the work.  Those
  * that stay in use come back every PATROL_AGAIN_MS.  First each member is asked
- * for the file's length and seal: a copy that was written behind our back shows
- * there, and is sealed again when all of it was proved.
+ * for the file's length and seal, and so it is in each of the flusher's rounds in
+ * which it was used: a copy that was written behind our back shows there, and is
+ * sealed again when all of it was proved.
  *
  * Invariant: a file in the queue is proved from patrol_next to its end, and
  * then from its beginning to patrol_stop.  When it is queued once more,
@@ -29,7 +30,14 @@ void patrol_queue(struct volume *volume, struct node *node);
 /* patrol_leave(volume, node): the file was removed: its copies are of no interest.  The caller has a reference. */
 void patrol_leave(struct volume *volume, struct node *node);
 
-/* patrol_again(volume, node): it is still in use: queue it once more, if it is time.  Node lock exclusively. */
+/*
+ * patrol_found(volume, node): a name was looked up for the first time.  Of an
+ * empty file no read ever reaches us, so what it has grown by on a member would
+ * not be seen.  Tree lock.
+ */
+void patrol_found(struct volume *volume, struct node *node);
+
+/* patrol_again(volume, node): it is still in use: queue it once more, if it is time or a seal is broken.  Tree lock; node lock exclusively. */
 void patrol_again(struct volume *volume, struct node *node);
 
 /* patrol_sealed(node, st): is this what a member should say of the file? */
