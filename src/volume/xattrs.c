@@ -185,6 +185,9 @@ mode_again(struct volume *v, struct node *node, struct member *proved, bool kill
 	struct stat st;
 	int rc;
 
+	/* It may have been lost over the change: then any that has it. */
+	if (!member_in_sync(proved) && (proved = members_first(v)) == NULL)
+		return -EIO;
 	if ((rc = handles_at(v, proved, node, &place)) != 0)
 		return rc;
 	rc = proved->r->ops->stat(proved->r, place.at, &st);
