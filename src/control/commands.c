@@ -4,8 +4,10 @@
 
 static const struct control_command commands[] = {
 	{ "explain", control_explain },
+	{ "fsck", control_fsck },
 	{ "metrics", control_metrics },
 	{ "resync", control_resync },
+	{ "scrub", control_scrub },
 	{ "status", control_status },
 };
 

@@ -49,8 +49,10 @@ bool control_gone(const struct control_request *request);
 
 /* The commands, each in the file of its name. */
 int control_explain(struct control_request *request);
+int control_fsck(struct control_request *request);
 int control_metrics(struct control_request *request);
 int control_resync(struct control_request *request);
+int control_scrub(struct control_request *request);
 int control_status(struct control_request *request);
 
 #endif

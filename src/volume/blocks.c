@@ -356,7 +356,7 @@ report_lost(struct volume *v, struct node *node, uint64_t index)
 }
 
 int
-blocks_mend(struct volume *v, struct node *node, uint64_t index, uint8_t *data)
+blocks_mend_bad(struct volume *v, struct node *node, uint64_t index, const bool *bad, uint8_t *data)
 {
 	uint8_t tag[DIGEST_SIZE], other[BLOCK];
 	size_t len = block_len(node, index);
@@ -381,8 +381,11 @@ blocks_mend(struct volume *v, struct node *node, uint64_t index, uint8_t *data)
 		goto done;
 	}
 	for_each_member(v, m) {
+		if (m == good && (bad == NULL || !bad[m->index]))
+			continue;
+		rc = copy_look(v, m, node, index, tag, other);
 		/* One that was lost over being read is mended when it is back. */
-		if (m != good && (rc = copy_look(v, m, node, index, tag, other)) != 0 && member_in_sync(m))
+		if (member_in_sync(m) && (rc != 0 || (bad != NULL && bad[m->index])))
 			copy_mend(v, m, good == NULL ? "its tag (zeros)" : good->r->path, node, index, data, rc == -EIO);
 	}
 	memset(data + len, 0, BLOCK - len);
@@ -391,6 +394,12 @@ blocks_mend(struct volume *v, struct node *node, uint64_t index, uint8_t *data)
 done:
 	pthread_mutex_unlock(&v->heal_lock);
 	return rc;
+}
+
+int
+blocks_mend(struct volume *v, struct node *node, uint64_t index, uint8_t *data)
+{
+	return blocks_mend_bad(v, node, index, NULL, data);
 }
 
 void

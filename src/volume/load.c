@@ -9,6 +9,7 @@
 #include "volume/load.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
+#include "volume/rolls.h"
 #include "volume/settle.h"
 
 #define ACL_DEFAULT "system.posix_acl_default"
@@ -261,13 +262,15 @@ load_name(struct volume *v, struct node *dir, const char *name, struct node **ou
 		*out = node;
 		return 0;
 	}
-	if (absent_known(v, dir, name))
+	if (absent_known(v, dir, name) || rolls_absent(v, dir, name))
 		return -ENOENT;
 	rc = load_proved(v, dir, name, &asked, &node);
 	if (rc == -EAGAIN || (rc == -ENOENT && !nowhere_else(v, dir, name, asked)))
 		rc = load_settled(v, dir, name, &node);
-	if (rc == -ENOENT)
+	if (rc == -ENOENT) {
 		absent_note(v, dir, name);
+		rolls_vain(v, dir);
+	}
 	if (rc != 0)
 		return rc;
 	if ((rc = nodes_link(v, node, dir, name)) != 0) {

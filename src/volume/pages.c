@@ -7,6 +7,7 @@
 #include "meta/tagfile.h"
 #include "util/log.h"
 #include "volume/events.h"
+#include "volume/look.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
@@ -155,7 +156,7 @@ survey_mend(struct volume *v, struct node *node, struct file *file, uint64_t ind
 {
 	struct member *m;
 
-	if (v->no_writes || s->best != PAGE_GOOD)
+	if (look_only(v) || s->best != PAGE_GOOD)
 		return;
 	for_each_member(v, m) {
 		if (s->spoiled[m->index] || s->zeros[m->index])

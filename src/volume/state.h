@@ -19,7 +19,7 @@
  *
  * Lock order: tree, then node->lock (a directory's before its child's), then
  * settle_lock, heal_lock, file->mutex, then one of the leaf locks (label, missed,
- * nodes, dirs, dirty; one after the other in this order).
+ * nodes, dirs, dirty, absent; one after the other in this order).
  * Reading and writing data takes no tree lock.
  */
 
@@ -40,6 +40,7 @@
 #include "util/hashmap.h"
 #include "util/lane.h"
 #include "util/list.h"
+#include "util/roll.h"
 #include "volume/node.h"
 
 #define BLOCK DIGEST_BLOCK_SIZE
@@ -138,7 +139,7 @@ struct volume {
 	_Atomic uint64_t next_id;
 	_Atomic uint64_t ids_reserved;	/* the labels say that ids below may be in use */
 
-	pthread_mutex_t absent_lock;	/* a leaf; the name last found to be on no member: */
+	pthread_mutex_t absent_lock;	/* a leaf; directories' rolls; the name last found to be on no member: */
 	uint64_t absent_dir;		/* by its id; 0: none */
 	char absent_name[NAME_MAX + 1];
 
@@ -200,6 +201,8 @@ struct volume {
 	pthread_mutex_t hold_lock;	/* those who wait while a member joins */
 	pthread_cond_t hold_ended;
 	_Atomic bool hold;
+	struct scrub *scrub;		/* volume/scrub; there from volume_start on */
+	pthread_mutex_t scrub_lock;	/* one command for it at a time; comes before all others */
 	pthread_t walker;		/* reconciles in the background after an unclean stop */
 	bool walker_runs;
 	_Atomic bool walker_stop;
@@ -224,6 +227,8 @@ struct directory {
 	unsigned pins;
 	bool open;			/* has any handle */
 	replica_handle handle[VOLUME_REPLICAS_MAX];
+	struct roll *roll;		/* its names, all of them; NULL: not known.  Absent lock */
+	unsigned vain;			/* how often all members were asked for a name in vain; absent lock */
 };
 
 /*

@@ -94,6 +94,8 @@ int volume_sync(struct volume *volume);
  * again why one that stands there is not taken in.  How many are not in sync.
  */
 unsigned volume_hurry(struct volume *volume);
+/* volume_replica(volume, index): where a replica is, for messages; NULL: there are no more. */
+const char *volume_replica(const struct volume *volume, unsigned index);
 /* volume_log_status(volume): one line a replica with counts, at level info (SIGUSR1). */
 void volume_log_status(struct volume *volume);
 

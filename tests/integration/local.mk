@@ -53,6 +53,8 @@ integration_tests = \
 	tests/integration/41-full.sh \
 	tests/integration/45-calls.sh \
 	tests/integration/50-fsck.sh \
+	tests/integration/52-scrub.sh \
+	tests/integration/53-fsck-online.sh \
 	tests/integration/60-leaks.sh
 dist_noinst_SCRIPTS += $(integration_tests)
 dist_noinst_DATA += tests/integration/lib.sh

@@ -41,6 +41,7 @@ int ask(const char *path, bool top, json_t *request, control_answer *answer, voi
 int explain_run(const struct command *command, int argc, char **argv);
 int metrics_run(const struct command *command, int argc, char **argv);
 int resync_run(const struct command *command, int argc, char **argv);
+int scrub_command(const struct command *command, int argc, char **argv);
 int status_run(const struct command *command, int argc, char **argv);
 
 #endif

@@ -5,5 +5,6 @@ mendctl_SOURCES = \
 	tools/mendctl/main.c \
 	tools/mendctl/metrics.c \
 	tools/mendctl/resync.c \
+	tools/mendctl/scrub.c \
 	tools/mendctl/status.c
 mendctl_LDADD = src/control/libcontrol.a $(LIBS_CHECKER)

@@ -138,7 +138,7 @@ START_TEST(on_event)
 	ck_assert_ptr_null(options.on_event);
 	ck_assert_int_eq(parse("mendfs -o on-event=/bin/true a b mnt"), 0);
 	ck_assert_str_eq(options.on_event, "/bin/true");
-	ck_assert_int_eq(parse("mendfs --on_event=/bin/true a b mnt"), 0);
+	ck_assert_int_eq(parse("mendfs --on-event /bin/true a b mnt"), 0);
 	ck_assert_int_eq(parse("mendfs -o on-event=true a b mnt"), -EINVAL);
 	assert_has(options.settings.error, "on-event: true: is no absolute path");
 	ck_assert_int_eq(parse("mendfs -o on-event=/nothing/there a b mnt"), -EINVAL);
