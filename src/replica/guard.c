@@ -553,16 +553,14 @@ void
 guard_free(struct replica *r)
 {
 	struct guard *g;
-	unsigned now;
 
 	if (r == NULL)
 		return;
 	g = guard_self(r);
-	pthread_mutex_lock(&g->mutex);
-	now = atomic_fetch_and(&g->inside, ~GUARD_OWNED) & ~GUARD_OWNED;
-	pthread_mutex_unlock(&g->mutex);
-	if ((now & GUARD_COUNT) == 0)
-		destroy(g);
+	/* As one who is inside, so that nobody else frees it meanwhile. */
+	atomic_fetch_add(&g->inside, 1);
+	atomic_fetch_and(&g->inside, ~GUARD_OWNED);
+	leave(g);
 }
 
 int

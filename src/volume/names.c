@@ -190,7 +190,7 @@ made_attributes(struct volume *v, struct node *node, const struct replica_new *n
 {
 	uint8_t none[DIGEST_SIZE] = { 0 };
 	struct handles_place place;
-	struct member *m = members_for_read(v, 0);
+	struct member *m;
 	struct stat st;
 	int rc;
 
@@ -212,17 +212,19 @@ made_attributes(struct volume *v, struct node *node, const struct replica_new *n
 
 	node->has_xattrs = true;
 	node->default_acl = S_ISDIR(new->mode);
-	if (m == NULL)
-		return -EIO;
-	if ((rc = handles_at(v, m, node, &place)) != 0)
-		return rc;
-	rc = m->r->ops->stat(m->r, place.at, &st);
-	handles_at_done(v, &place);
-	if (rc == 0) {
-		node->mode = st.st_mode;
-		rc = change_meta_after(v, node, m);
+	while ((m = members_first(v)) != NULL) {
+		if ((rc = handles_at(v, m, node, &place)) == 0) {
+			rc = m->r->ops->stat(m->r, place.at, &st);
+			handles_at_done(v, &place);
+		}
+		if (rc == 0) {
+			node->mode = st.st_mode;
+			return change_meta_after(v, node, m);
+		}
+		if ((rc = members_settle(v, m, rc, "looking at a new name")) < 0)
+			return rc;
 	}
-	return rc;
+	return -EIO;
 }
 
 /* The id of what carries no record is that of its inode on the first member. */
@@ -230,18 +232,20 @@ static int
 made_id(struct volume *v, struct node *dir, const char *name, uint64_t *id)
 {
 	struct replica_at at = { .name = name };
-	struct member *m = members_first(v);
+	struct member *m;
 	struct stat st;
 	int rc;
 
-	if (m == NULL)
-		return -EIO;
-	if ((rc = handles_dir(v, m, dir, &at.handle)) != 0)
-		return rc;
-	if ((rc = m->r->ops->stat(m->r, at, &st)) == 0)
-		*id = load_borrowed_id(m, st.st_ino);
-	handles_done(v, dir);
-	return rc;
+	while ((m = members_first(v)) != NULL) {
+		if ((rc = handles_dir(v, m, dir, &at.handle)) == 0) {
+			if ((rc = m->r->ops->stat(m->r, at, &st)) == 0)
+				*id = load_borrowed_id(m, st.st_ino);
+			handles_done(v, dir);
+		}
+		if (rc == 0 || (rc = members_settle(v, m, rc, "looking at a new name")) < 0)
+			return rc;
+	}
+	return -EIO;
 }
 
 /* The node of a name that was just made on all members. */

@@ -60,11 +60,29 @@ place_proved(struct volume *v, struct node *node, struct member **m, struct hand
 	return handles_at(v, *m, node, place);
 }
 
-ssize_t
-xattrs_get(struct volume *v, struct node *node, const char *name, void *value, size_t size)
+/* One member's answer, or another one's if it is lost over it. ${name} NULL: the list.  Tree lock, node's lock. */
+static ssize_t
+read_any(struct volume *v, struct node *node, const char *name, void *buf, size_t size)
 {
 	struct handles_place place;
 	struct member *m;
+	ssize_t n;
+
+	do {
+		m = NULL;
+		if ((n = place_proved(v, node, &m, &place)) == 0) {
+			n = name != NULL ? m->r->ops->xattr_get(m->r, place.at, name, buf, size) :
+			    m->r->ops->xattr_list(m->r, place.at, buf, size);
+			handles_at_done(v, &place);
+		}
+	} while (n < 0 && m != NULL && members_settle(v, m, (int)n, "reading extended attributes") > 0 &&
+	    members_in_sync(v) > 0);
+	return n;
+}
+
+ssize_t
+xattrs_get(struct volume *v, struct node *node, const char *name, void *value, size_t size)
+{
 	ssize_t n;
 
 	if ((n = name_possible(name)) != 0)
@@ -75,10 +93,7 @@ xattrs_get(struct volume *v, struct node *node, const char *name, void *value, s
 		return -ENODATA;
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_rdlock(&node->lock);
-	if ((n = place_proved(v, node, &m, &place)) == 0) {
-		n = m->r->ops->xattr_get(m->r, place.at, name, value, size);
-		handles_at_done(v, &place);
-	}
+	n = read_any(v, node, name, value, size);
 	pthread_rwlock_unlock(&node->lock);
 	pthread_rwlock_unlock(&v->tree);
 	return n == -EOPNOTSUPP ? -ENODATA : n;
@@ -106,18 +121,13 @@ ssize_t
 xattrs_list(struct volume *v, struct node *node, char *list, size_t size, bool privileged)
 {
 	char all[XATTR_LIST_MAX];
-	struct handles_place place;
-	struct member *m;
 	ssize_t n;
 
 	if (!node->has_xattrs)
 		return 0;
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_rdlock(&node->lock);
-	if ((n = place_proved(v, node, &m, &place)) == 0) {
-		n = m->r->ops->xattr_list(m->r, place.at, all, sizeof(all));
-		handles_at_done(v, &place);
-	}
+	n = read_any(v, node, NULL, all, sizeof(all));
 	pthread_rwlock_unlock(&node->lock);
 	pthread_rwlock_unlock(&v->tree);
 	if (n <= 0)
@@ -175,6 +185,9 @@ mode_again(struct volume *v, struct node *node, struct member *proved, bool kill
 	struct stat st;
 	int rc;
 
+	/* It may have been lost over the change: then any that has it. */
+	if (!member_in_sync(proved) && (proved = members_first(v)) == NULL)
+		return -EIO;
 	if ((rc = handles_at(v, proved, node, &place)) != 0)
 		return rc;
 	rc = proved->r->ops->stat(proved->r, place.at, &st);

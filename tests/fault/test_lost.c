@@ -16,7 +16,7 @@
 #include "volume/names.h"
 #include "volume/volume.h"
 
-#define TIMEOUT_MS 40
+#define TIMEOUT_MS 250			/* in which a busy machine has a thread run */
 #define RESYNC_MS 20000
 
 static struct rig rig;
@@ -144,7 +144,7 @@ static void *
 release_later(void *arg)
 {
 	(void)arg;
-	usleep(5 * TIMEOUT_MS * 1000);
+	usleep(3 * TIMEOUT_MS * 1000);
 	fault_set(failing[0], NULL);
 	fault_set(failing[1], NULL);
 	return NULL;
