@@ -3,6 +3,7 @@
 #include "control/request.h"
 
 static const struct control_command commands[] = {
+	{ "replicas", control_replicas },
 	{ "resync", control_resync },
 };
 

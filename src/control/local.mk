@@ -5,6 +5,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/client.c src/control/client.h \
 	src/control/commands.c \
 	src/control/place.c src/control/place.h \
+	src/control/replicas.c \
 	src/control/request.c src/control/request.h \
 	src/control/resync.c \
 	src/control/server.c src/control/server.h

@@ -326,6 +326,14 @@ label_member(struct label *label, const struct uuid *uuid)
 	return member == NULL ? NULL : &label->members[member - label->members];
 }
 
+const char *
+label_name(const struct label *label)
+{
+	const struct label_member *own = find_member(label, &label->replica);
+
+	return own != NULL ? own->name : "";
+}
+
 /* The last event whose effect may have begun on this replica. */
 static uint64_t
 moved(const struct label *label)

@@ -60,6 +60,9 @@ int label_decode(const char *text, size_t len, struct label *label);
 /* label_member(label, uuid): the member with ${uuid}, or NULL. */
 struct label_member *label_member(struct label *label, const struct uuid *uuid);
 
+/* label_name(label): the name of the replica that the label is of. */
+const char *label_name(const struct label *label);
+
 enum label_relation {
 	LABEL_IN_SYNC,
 	LABEL_A_BEHIND,		/* b went on without a */

@@ -6,6 +6,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/blocks.c src/volume/blocks.h \
 	src/volume/change.c src/volume/change.h \
 	src/volume/dir.c src/volume/dir.h \
+	src/volume/edits.c src/volume/edits.h \
 	src/volume/examine.c \
 	src/volume/file.c src/volume/file.h \
 	src/volume/files.c src/volume/files.h \

@@ -6,6 +6,7 @@
 #include "util/stall.h"
 #include "volume/members.h"
 #include "volume/missed.h"
+#include "volume/volume.h"
 
 /* Ids that a label takes in advance: one write of the labels for as many new files. */
 #define IDS_RESERVED 65536
@@ -237,6 +238,22 @@ members_last_event(struct volume *v)
 	}
 	pthread_mutex_unlock(&v->label_lock);
 	return event;
+}
+
+void
+volume_replicas(struct volume *v, void (*call)(void *arg, const struct volume_replica *replica), void *arg)
+{
+	struct member *m;
+
+	/* What is at its path may be another one at any time. */
+	pthread_mutex_lock(&v->label_lock);
+	for (m = v->members; m < v->members + v->member_count; m++) {
+		const struct volume_replica replica = { .name = m->name, .path = m->r != NULL ? m->r->path : NULL,
+		    .in_sync = member_in_sync(m) };
+
+		call(arg, &replica);
+	}
+	pthread_mutex_unlock(&v->label_lock);
 }
 
 void

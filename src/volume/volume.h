@@ -87,6 +87,14 @@ int volume_sync(struct volume *volume);
  * again why one that stands there is not taken in.  How many are not in sync.
  */
 unsigned volume_hurry(struct volume *volume);
+/* One of the volume's replicas, present or not. */
+struct volume_replica {
+	const char *name;		/* as the labels have it */
+	const char *path;		/* NULL: was not named at this mount */
+	bool in_sync;
+};
+/* volume_replicas(volume, call, arg): call ${call} for each; its argument is good until it returns. */
+void volume_replicas(struct volume *volume, void (*call)(void *arg, const struct volume_replica *replica), void *arg);
 /* volume_log_status(volume): one line a replica with counts, at level info (SIGUSR1). */
 void volume_log_status(struct volume *volume);
 

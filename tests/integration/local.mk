@@ -30,6 +30,7 @@ integration_tests = \
 	tests/integration/25-power-cut.sh \
 	tests/integration/25-return.sh \
 	tests/integration/26-resync.sh \
+	tests/integration/28-control.sh \
 	tests/integration/30-git.sh \
 	tests/integration/31-sqlite.sh \
 	tests/integration/32-postgres.sh \
@@ -40,7 +41,8 @@ integration_tests = \
 	tests/integration/41-full.sh \
 	tests/integration/45-calls.sh \
 	tests/integration/50-fsck.sh \
-	tests/integration/60-leaks.sh
+	tests/integration/60-leaks.sh \
+	tests/integration/70-quarantine.sh
 dist_noinst_SCRIPTS += $(integration_tests)
 dist_noinst_DATA += tests/integration/lib.sh
 

@@ -1,6 +1,11 @@
 sbin_PROGRAMS += mendctl
 mendctl_SOURCES = \
 	tools/mendctl/command.h \
+	tools/mendctl/kept.c \
+	tools/mendctl/kept.h \
 	tools/mendctl/main.c \
+	tools/mendctl/quarantine.c \
+	tools/mendctl/quarantine.h \
+	tools/mendctl/restore.c \
 	tools/mendctl/resync.c
 mendctl_LDADD = src/control/libcontrol.a $(LIBS_CHECKER)

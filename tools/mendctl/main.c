@@ -12,6 +12,10 @@
 #include "util/log.h"
 
 static const struct command commands[] = {
+	{ "quarantine", "list [--json] MOUNTPOINT|REPLICA...\n"
+	    "  " PROGRAM " quarantine restore MOUNTPOINT ID [AS]\n"
+	    "  " PROGRAM " quarantine purge MOUNTPOINT ID...|--older-than DAYS|--all",
+	    "versions of files that were put aside: show, bring back, remove", quarantine_run },
 	{ "resync", "MOUNTPOINT", "look for replicas that are away now", resync_run },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -109,6 +113,15 @@ ask(const char *path, bool top, json_t *request, control_answer *answer, void *a
 		return EXIT_FAILED;
 	}
 	return rc;
+}
+
+int
+ask_for(const char *path, const char *name, control_answer *answer, void *arg)
+{
+	json_t *request = json_object();
+
+	jsonline_set_text(request, "command", name);
+	return ask(path, true, request, answer, arg);
 }
 
 int

@@ -8,6 +8,7 @@ util_tests = \
 	tests/unit/util/test_lane \
 	tests/unit/util/test_list \
 	tests/unit/util/test_log \
+	tests/unit/util/test_text \
 	tests/unit/util/test_uuid
 check_PROGRAMS += $(util_tests)
 TESTS += $(util_tests)
@@ -29,5 +30,7 @@ tests_unit_util_test_list_SOURCES = tests/unit/util/test_list.c $(unit_headers)
 tests_unit_util_test_list_LDADD = $(util_test_libs)
 tests_unit_util_test_log_SOURCES = tests/unit/util/test_log.c $(unit_headers)
 tests_unit_util_test_log_LDADD = $(util_test_libs)
+tests_unit_util_test_text_SOURCES = tests/unit/util/test_text.c $(unit_headers)
+tests_unit_util_test_text_LDADD = $(util_test_libs)
 tests_unit_util_test_uuid_SOURCES = tests/unit/util/test_uuid.c $(unit_headers)
 tests_unit_util_test_uuid_LDADD = $(util_test_libs)
