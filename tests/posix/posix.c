@@ -15,6 +15,7 @@
 
 static unsigned misses;
 static const char *reference;
+static bool slow;			/* --long */
 static char skip_reason_path[] = "/tmp/posix-skip-XXXXXX";
 
 bool
@@ -79,6 +80,13 @@ posix_reference(void)
 {
 
 	return reference;
+}
+
+bool
+posix_long(void)
+{
+
+	return slow;
 }
 
 static void
@@ -312,7 +320,7 @@ static const struct posix_case *const tables[] = {
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
 static bool
-wanted(const struct posix_case *one, char **names, int count, bool slow)
+wanted(const struct posix_case *one, char **names, int count)
 {
 	int i;
 
@@ -336,7 +344,7 @@ main(int argc, char **argv)
 	};
 	const struct posix_case *one;
 	unsigned count = 0, failed = 0;
-	bool slow = false, list = false;
+	bool list = false;
 	size_t i;
 	int c, fd;
 
@@ -363,7 +371,7 @@ main(int argc, char **argv)
 		for (one = tables[i]; one->name != NULL; one++) {
 			if (list)
 				printf("%s%s\n", one->name, one->slow ? " (long)" : "");
-			else if (wanted(one, argv + optind + 1, argc - optind - 1, slow))
+			else if (wanted(one, argv + optind + 1, argc - optind - 1))
 				failed += !try_case(one, argv[optind], ++count);
 		}
 	unlink(skip_reason_path);

@@ -53,6 +53,8 @@ void posix_skip(const char *why) __attribute__((noreturn));
 bool posix_fuse(void);
 /* posix_reference(): the directory to compare with, or NULL. */
 const char *posix_reference(void);
+/* posix_long(): there is time for everything. */
+bool posix_long(void);
 
 /* People.  No one of them is in a group of another's. */
 #define ALICE 60001
