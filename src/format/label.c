@@ -358,6 +358,9 @@ alone(const struct label *x, const struct label *y)
 
 	if (event <= seen(x, &y->replica))
 		return false;
+	/* Whom y caught up with had it from x, and may be no member any more. */
+	if (event <= seen(y, &x->replica))
+		return false;
 
 	/* It went on without y; but so did others, and y may have caught up with one of them. */
 	for (unsigned i = 0; i < x->member_count; i++) {
@@ -375,7 +378,7 @@ label_relate(const struct label *a, const struct label *b)
 	bool a_alone, b_alone;
 
 	if (!uuid_equal(&a->volume, &b->volume) || uuid_equal(&a->replica, &b->replica) ||
-	    find_member(a, &b->replica) == NULL || find_member(b, &a->replica) == NULL)
+	    (find_member(a, &b->replica) == NULL && find_member(b, &a->replica) == NULL))
 		return LABEL_STRANGERS;
 
 	/* A replica cannot have been seen where it never was. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "format/roster.h"
 #include "meta/label.h"
 #include "meta/meta.h"
 #include "replica/dir.h"
@@ -177,6 +178,10 @@ is_fit(struct volume *v, struct member *m, const struct label *label, bool *ever
 		unfit(m, "another replica stands there now");
 		return false;
 	}
+	if (roster_removed(label)) {
+		unfit(m, "it was removed from the volume");
+		return false;
+	}
 	if (label->read_features != 0 || label->write_features != 0) {
 		unfit(m, "its label is of a later version");
 		return false;
@@ -194,7 +199,7 @@ is_fit(struct volume *v, struct member *m, const struct label *label, bool *ever
 			*everything = true;
 		if (relation == LABEL_FORKED || relation == LABEL_A_BEHIND || relation == LABEL_A_ROLLED_BACK ||
 		    relation == LABEL_STRANGERS) {
-			unfit(m, "it was changed without the others (a fork)");
+			unfit(m, "it was changed without the others (a fork); unmount the volume, and say with mendctl resolve which is to be kept");
 			return false;
 		}
 	}

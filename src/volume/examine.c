@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/roster.h"
 #include "meta/label.h"
 #include "replica/dir.h"
 #include "util/log.h"
@@ -166,6 +167,11 @@ examine_label(struct candidate *c, const char *path)
 		    path, c->label.version, LABEL_VERSION);
 		return -EPROTONOSUPPORT;
 	}
+	if (c->label_error == 0 && roster_removed(&c->label)) {
+		log_error("%s: was removed from its volume; its files are left as they are. To use it for a volume of its own, delete "
+		    "its .mendfs and mount it with -o adopt; to give it back, empty it and use mendctl add", path);
+		return -EPROTONOSUPPORT;
+	}
 	if (c->label_error == 0 && c->label.write_features != 0) {
 		log_error("%s: uses features (%#llx) that this program does not know; use a newer mendfs",
 		    path, (unsigned long long)c->label.write_features);
@@ -174,6 +180,7 @@ examine_label(struct candidate *c, const char *path)
 	/* Forming a volume was interrupted: nothing was ever written to it. */
 	if (c->label_error == 0 && c->label.events <= 1 && c->label.moving)
 		c->label_error = -ENOENT;
+	c->written = label_time(c->r);
 	return look_for_names(c);
 }
 

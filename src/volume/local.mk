@@ -29,6 +29,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/reconcile.c src/volume/reconcile.h \
 	src/volume/resync.c src/volume/resync.h \
 	src/volume/resync_file.c \
+	src/volume/resync_keep.c \
 	src/volume/resync_names.c \
 	src/volume/resync_private.h \
 	src/volume/room.c src/volume/room.h \

@@ -21,6 +21,7 @@ struct candidate {
 	bool skipped;			/* degraded: left out */
 	bool behind;			/* to be resynced */
 	bool rolled_back;		/* and nothing is known of what it misses */
+	time_t written;			/* when its label was; 0: not known */
 };
 
 struct mount {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "format/roster.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "volume/away.h"
@@ -51,11 +52,17 @@ free_ours(struct hashmap_link *link, void *arg)
 }
 
 bool
+resync_is_ours(const struct resync *r, const struct stat *st)
+{
+	return hashmap_find(&r->ours, st->st_ino) != NULL;
+}
+
+bool
 resync_foreign(const struct resync *r, const struct stat *st)
 {
 	int64_t changed = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
 
-	if (hashmap_find(&r->ours, st->st_ino) != NULL)
+	if (resync_is_ours(r, st))
 		return false;
 	/* Lost before this mount: nobody knows when. */
 	return r->m->returns == 0 || changed > atomic_load(&r->m->away_since);
@@ -503,6 +510,7 @@ resync_free(struct resync *r)
 	if (r->staging != REPLICA_NONE)
 		r->m->r->ops->dir_close(r->m->r, r->staging);
 	resync_names_free(r);
+	resync_keep_free(r);
 	hashmap_each(&r->ours, free_ours, NULL);
 	hashmap_free(&r->ours);
 	free(r->data);
@@ -521,11 +529,14 @@ resync_new(struct volume *v, struct member *m, struct resync **out)
 	r->v = v;
 	r->m = m;
 	r->staging = REPLICA_NONE;
+	r->keep = roster_given_up(&m->label);
 	r->data = malloc((size_t)TAGPAGE_TAGS * BLOCK);
 	r->theirs = malloc((size_t)TAGPAGE_TAGS * BLOCK);
 	rc = r->data == NULL || r->theirs == NULL ? -ENOMEM : resync_names_new(r);
 	if (rc == 0)
 		rc = hashmap_init(&r->ours);
+	if (rc == 0)
+		rc = hashmap_init(&r->origins);
 	if (rc == 0)
 		rc = resync_staging(r);
 	if (rc != 0) {

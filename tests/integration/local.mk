@@ -42,7 +42,8 @@ integration_tests = \
 	tests/integration/45-calls.sh \
 	tests/integration/50-fsck.sh \
 	tests/integration/60-leaks.sh \
-	tests/integration/70-quarantine.sh
+	tests/integration/70-quarantine.sh \
+	tests/integration/72-fork.sh
 dist_noinst_SCRIPTS += $(integration_tests)
 dist_noinst_DATA += tests/integration/lib.sh
 

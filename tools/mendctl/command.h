@@ -42,6 +42,7 @@ int ask_for(const char *path, const char *name, control_answer *answer, void *ar
 
 /* The commands, each in the file of its name. */
 int quarantine_run(const struct command *command, int argc, char **argv);
+int resolve_run(const struct command *command, int argc, char **argv);
 int resync_run(const struct command *command, int argc, char **argv);
 
 #endif

@@ -6,6 +6,7 @@ mendctl_SOURCES = \
 	tools/mendctl/main.c \
 	tools/mendctl/quarantine.c \
 	tools/mendctl/quarantine.h \
+	tools/mendctl/resolve.c \
 	tools/mendctl/restore.c \
 	tools/mendctl/resync.c
 mendctl_LDADD = src/control/libcontrol.a $(LIBS_CHECKER)

@@ -16,6 +16,8 @@ static const struct command commands[] = {
 	    "  " PROGRAM " quarantine restore MOUNTPOINT ID [AS]\n"
 	    "  " PROGRAM " quarantine purge MOUNTPOINT ID...|--older-than DAYS|--all",
 	    "versions of files that were put aside: show, bring back, remove", quarantine_run },
+	{ "resolve", "--keep NAME|REPLICA REPLICA...",
+	    "settle a fork: which side wins; of replicas that are not mounted", resolve_run },
 	{ "resync", "MOUNTPOINT", "look for replicas that are away now", resync_run },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
