@@ -28,6 +28,7 @@ include tests/fault/local.mk
 endif
 include tests/fuzz/local.mk
 include tests/fsck/local.mk
+include tests/kills/local.mk
 include tests/model/local.mk
 include tests/posix/local.mk
 include tests/integration/local.mk

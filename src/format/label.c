@@ -358,18 +358,35 @@ alone(const struct label *x, const struct label *y)
 
 	if (event <= seen(x, &y->replica))
 		return false;
-	/* Whom y caught up with had it from x, and may be no member any more. */
-	if (event <= seen(y, &x->replica))
-		return false;
 
 	/* It went on without y; but so did others, and y may have caught up with one of them. */
 	for (unsigned i = 0; i < x->member_count; i++) {
 		const struct label_member *third = &x->members[i];
 
-		if (third->seen >= event && seen(y, &third->uuid) >= event)
+		if (third->seen < event)
+			continue;
+		if (seen(y, &third->uuid) >= event)
+			return false;
+		/* It was removed since; what it knew of x is what y knows. */
+		if (find_member(y, &third->uuid) == NULL && seen(y, &x->replica) >= event)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * Was ${x} restored from an old copy, and did it then go on by itself?  The last
+ * that happened to ${y} is that it was cleanly unmounted, together with ${x}: who
+ * was there had seen ${y} by then, or, if a crash cut that off, one event before.
+ */
+static bool
+went_on_from_copy(const struct label *x, const struct label *y)
+{
+	uint64_t event = seen(y, &x->replica), saw = seen(x, &y->replica);
+
+	if (!y->clean || y->events != event || !alone(x, y))
+		return false;
+	return x->events == event && !x->moving ? saw < event : saw + 1 < event;
 }
 
 enum label_relation
@@ -386,6 +403,9 @@ label_relate(const struct label *a, const struct label *b)
 		return LABEL_A_ROLLED_BACK;
 	if (b->events < seen(a, &b->replica))
 		return LABEL_B_ROLLED_BACK;
+
+	if (went_on_from_copy(a, b) || went_on_from_copy(b, a))
+		return LABEL_FORKED;
 
 	a_alone = alone(a, b);
 	b_alone = alone(b, a);

@@ -51,10 +51,12 @@ struct loop {
 	atomic_int credit;		/* requests until wanted is 1 again */
 	atomic_bool watch_sleeps;
 	atomic_bool ends;
+	atomic_bool answers;		/* the first request was served */
 	atomic_int connection;		/* minor number, or -1 */
 
 	pthread_mutex_t mutex;
 	pthread_cond_t watch;		/* the watch: requests come again, or the end */
+	pthread_cond_t begun;		/* whoever is in loop_wait: answers, or the end */
 	struct worker *workers;		/* [threads_max], the first ${started} of them in use; mutex */
 	unsigned started;
 	unsigned finished;		/* threads that will do nothing more; mutex */
@@ -163,6 +165,7 @@ end_with(struct loop *loop, int error)
 	for (i = 0; i < loop->threads_max; i++)
 		pthread_cond_signal(&loop->workers[i].call);
 	pthread_cond_signal(&loop->watch);
+	pthread_cond_broadcast(&loop->begun);
 	pthread_mutex_unlock(&loop->mutex);
 }
 
@@ -180,6 +183,15 @@ request_taken(struct loop *loop)
 		pthread_cond_signal(&loop->watch);
 		pthread_mutex_unlock(&loop->mutex);
 	}
+}
+
+static void
+first_answered(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->mutex);
+	atomic_store(&loop->answers, true);
+	pthread_cond_broadcast(&loop->begun);
+	pthread_mutex_unlock(&loop->mutex);
 }
 
 static void *
@@ -203,6 +215,8 @@ worker_main(void *arg)
 		}
 		request_taken(loop);
 		fuse_session_process_buf(loop->session, &buf);
+		if (!atomic_load_explicit(&loop->answers, memory_order_relaxed))
+			first_answered(loop);
 		/* DESTROY came. */
 		if (fuse_session_exited(loop->session)) {
 			end_with(loop, 0);
@@ -342,6 +356,19 @@ loop_run(struct loop *loop)
 	return loop->error;
 }
 
+bool
+loop_wait(struct loop *loop)
+{
+	bool answers;
+
+	pthread_mutex_lock(&loop->mutex);
+	while (!atomic_load(&loop->answers) && !atomic_load(&loop->ends))
+		pthread_cond_wait(&loop->begun, &loop->mutex);
+	answers = atomic_load(&loop->answers);
+	pthread_mutex_unlock(&loop->mutex);
+	return answers;
+}
+
 void
 loop_connection(struct loop *loop, unsigned minor)
 {
@@ -379,6 +406,7 @@ loop_new(struct fuse_session *session, unsigned threads_max, struct loop **out)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&loop->watch, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&loop->begun, NULL);
 	for (i = 0; i < threads_max; i++) {
 		loop->workers[i].hook.ahead = stall_hook_ahead;
 		loop->workers[i].loop = loop;
@@ -398,6 +426,7 @@ loop_free(struct loop *loop)
 	for (i = 0; i < loop->threads_max; i++)
 		pthread_cond_destroy(&loop->workers[i].call);
 	pthread_cond_destroy(&loop->watch);
+	pthread_cond_destroy(&loop->begun);
 	pthread_mutex_destroy(&loop->mutex);
 	free(loop->workers);
 	free(loop);

@@ -20,6 +20,8 @@
 #ifndef FUSE_LOOP_H
 #define FUSE_LOOP_H
 
+#include <stdbool.h>
+
 #include "fuse/libfuse.h"
 
 #define LOOP_TICK_MS 40
@@ -36,6 +38,9 @@ int loop_new(struct fuse_session *session, unsigned threads_max, struct loop **l
  * thread could be started.  All threads have ended when it returns.
  */
 int loop_run(struct loop *loop);
+
+/* loop_wait(loop): until the first request, the kernel's greeting, was answered; false: the loop ended before. */
+bool loop_wait(struct loop *loop);
 
 /*
  * loop_connection(loop, minor):

@@ -25,12 +25,12 @@ struct settle {
 };
 
 static void
-raise_read_ahead(dev_t dev)
+raise_read_ahead(unsigned major, unsigned minor)
 {
 	char path[64];
 	int fd, rc;
 
-	(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(dev), minor(dev));
+	(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major, minor);
 	if ((fd = open(path, O_WRONLY | O_CLOEXEC)) < 0) {
 		log_debug("%s: %m", path);
 		return;
@@ -44,17 +44,24 @@ static void *
 settle(void *arg)
 {
 	struct settle *settle = arg;
-	struct stat st;
+	struct statx st;
 
-	if (stat(settle->mountpoint, &st) != 0) {
-		log_error("mountpoint %s does not answer: %m", settle->mountpoint);
+	if (!loop_wait(settle->loop)) {
+		log_error("mountpoint %s: the kernel did not begin to talk to us", settle->mountpoint);
 		daemon_report(settle->daemon, false);
 		return NULL;
 	}
-	loop_connection(settle->loop, minor(st.st_dev));
-	/* Without it the mount works all the same. */
-	(void)control_start(settle->volume, settle->mountpoint, st.st_dev, &settle->control);
-	raise_read_ahead(st.st_dev);
+	/*
+	 * No request to ourselves, never: killed while we wait for the answer,
+	 * we could not die, and the mount and the replicas' locks stayed.
+	 */
+	if (statx(AT_FDCWD, settle->mountpoint, AT_STATX_DONT_SYNC, 0, &st) == 0) {
+		loop_connection(settle->loop, st.stx_dev_minor);
+		/* Without it the mount works all the same. */
+		(void)control_start(settle->volume, settle->mountpoint,
+		    makedev(st.stx_dev_major, st.stx_dev_minor), &settle->control);
+		raise_read_ahead(st.stx_dev_major, st.stx_dev_minor);
+	}
 	daemon_report(settle->daemon, true);
 	return NULL;
 }

@@ -13,9 +13,9 @@ struct settle;
 
 /*
  * settle_start(volume, mountpoint, loop, daemon, settle):
- * In a thread of its own, because the loop must be running to answer: see that
- * the mount works, tell ${loop} its number, listen to mendctl (control/server),
- * raise its read-ahead (root only, both best effort), and report to ${daemon}'s parent.
+ * In a thread of its own: when the kernel has got its first answer, tell
+ * ${loop} the mount's number, listen to mendctl (control/server), raise its
+ * read-ahead (root only, both best effort), and report to ${daemon}'s parent.
  */
 int settle_start(struct volume *volume, const char *mountpoint, struct loop *loop, struct daemon *daemon, struct settle **settle);
 

@@ -11,6 +11,7 @@
 #include "volume/members.h"
 #include "volume/missed.h"
 #include "volume/nodes.h"
+#include "volume/pages.h"
 #include "volume/patrol.h"
 #include "volume/room.h"
 #include "volume/store.h"
@@ -127,7 +128,7 @@ sync_run(struct lane_job *job)
 
 /* fsync(2) on all members at once; the file is open everywhere.  Node lock, shared. */
 static int
-sync_all(struct volume *v, struct node *node, bool tags)
+sync_all(struct volume *v, struct node *node)
 {
 	struct sync_job jobs[VOLUME_REPLICAS_MAX];
 	struct file *file = node->file;
@@ -140,7 +141,7 @@ sync_all(struct volume *v, struct node *node, bool tags)
 	lane_batch_init(&batch);
 	for_each_member(v, m) {
 		jobs[count] = (struct sync_job){ .job.run = sync_run, .m = m, .file = file->handle[m->index],
-		    .tags = tags ? file->tags_handle[m->index] : REPLICA_NONE };
+		    .tags = node->paged ? file->tags_handle[m->index] : REPLICA_NONE };
 		if (count > 0 && m->lane != NULL)
 			lane_submit(m->lane, &jobs[count].job, &batch);
 		count++;
@@ -157,22 +158,28 @@ sync_all(struct volume *v, struct node *node, bool tags)
 	return rc == 0 && members_in_sync(v) == 0 ? -EIO : rc;
 }
 
-/* Store the record; is there anything to be made durable?  Then the file is held until sync_end. */
+/* Is there anything that is not known to be durable?  Another fsync may be at it, and not through yet. */
+static bool
+sync_needed(const struct node *node)
+{
+	return node->dirty || node->unsynced || (node->file != NULL && node->file->holds > 0);
+}
+
+/* Store the record; if an fsync is needed the file is held until sync_end. */
 static int
-sync_begin(struct volume *v, struct node *node, bool *needed, bool *tags)
+sync_begin(struct volume *v, struct node *node, bool *needed)
 {
 	int rc = 0;
 
-	*needed = *tags = false;
+	*needed = false;
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_wrlock(&node->lock);
-	if ((node->dirty || node->unsynced) && (rc = files_use_locked(v, node, FILES_READ_ALL)) == 0 &&
-	    (rc = store_now(v, node)) == 0) {
+	if (sync_needed(node) && (rc = files_use_locked(v, node, FILES_READ_ALL)) == 0 &&
+	    (rc = store_now(v, node)) == 0 && (rc = pages_open_all(v, node, node->file)) == 0) {
 		*needed = true;
-		*tags = node->file->tags_written;
 		node->file->holds++;
 		/* From here on a write is one for the next fsync. */
-		node->unsynced = node->file->tags_written = false;
+		node->unsynced = false;
 	}
 	pthread_rwlock_unlock(&node->lock);
 	pthread_rwlock_unlock(&v->tree);
@@ -180,33 +187,30 @@ sync_begin(struct volume *v, struct node *node, bool *needed, bool *tags)
 }
 
 static void
-sync_end(struct node *node, bool failed, bool tags)
+sync_end(struct node *node, bool failed)
 {
 	pthread_rwlock_wrlock(&node->lock);
 	node->file->holds--;
-	if (failed) {
-		node->unsynced = true;
-		node->file->tags_written = node->file->tags_written || tags;
-	}
+	node->unsynced = node->unsynced || failed;
 	pthread_rwlock_unlock(&node->lock);
 }
 
 int
 file_fsync(struct volume *v, struct node *node, bool data_only)
 {
-	bool needed, tags;
+	bool needed;
 	int rc;
 
 	/* The record goes with the data, always: without it they are not proved. */
 	(void)data_only;
-	if ((rc = sync_begin(v, node, &needed, &tags)) != 0 || !needed)
+	if ((rc = sync_begin(v, node, &needed)) != 0 || !needed)
 		return rc;
 	pthread_rwlock_rdlock(&node->lock);
-	rc = sync_all(v, node, tags);
+	rc = sync_all(v, node);
 	if (rc == 0 && !node->unsynced && !node->dirty)
 		missed_clean(node);
 	pthread_rwlock_unlock(&node->lock);
-	sync_end(node, rc != 0, tags);
+	sync_end(node, rc != 0);
 	return rc;
 }
 

@@ -88,6 +88,8 @@ node_from(struct volume *v, struct member *m, struct replica_at at, const struct
 	if ((rc = nodes_new(id, fact->st.st_mode, &node)) != 0)
 		return rc;
 	attributes_from(node, fact);
+	/* It may have been changed before it was forgotten, or by a daemon that was killed: the first fsync is to tell. */
+	node->unsynced = !v->no_writes;
 	if (settled != NULL) {
 		node->torn = settled->torn;
 		settled->torn = NULL;

@@ -106,6 +106,36 @@ is_to_go(const struct spot *spot)
 	return low != member && twin == NULL && spots_alone(spot->thing, low, member) != NULL;
 }
 
+/*
+ * Is what stands in the way what the renaming replaced on member ${low}, where
+ * it is no more?  Then it goes here as it went there.  (One change of names at
+ * a time is under way, so nothing else can have been in that place.)
+ */
+static bool
+was_replaced(const struct spot *there, unsigned low, const struct stat *st)
+{
+	/* A link is nothing but its name, and a file with others stays. */
+	if ((!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode)) || (S_ISREG(st->st_mode) && st->st_nlink > 1))
+		return true;
+	return there == NULL || spots_on(there->thing, low) == NULL;
+}
+
+/* Rename over what is there, or put that aside first. */
+static int
+rename_over(struct member *m, struct replica_at from, struct replica_at to, bool replaced, const char *path)
+{
+	int rc = -EEXIST;
+
+	if (replaced)
+		rc = m->r->ops->rename(m->r, from.handle, from.name, to.handle, to.name, 0);
+	/* Something else than could have been replaced. */
+	if (rc != -EEXIST && rc != -ENOTEMPTY && rc != -EISDIR && rc != -ENOTDIR)
+		return rc;
+	if ((rc = quarantine_move(m->r, to.handle, to.name, path, "another file was renamed over it when the volume stopped")) != 0)
+		return rc;
+	return m->r->ops->rename(m->r, from.handle, from.name, to.handle, to.name, 0);
+}
+
 /* ${spot} goes to ${name} in ${dir}, which is ${path}: what stands there makes room. */
 static int
 move_into(struct moves *moves, struct member *m, struct spot *spot, const struct spot *want, replica_handle dir, const char *path)
@@ -116,7 +146,7 @@ move_into(struct moves *moves, struct member *m, struct spot *spot, const struct
 	struct stat st;
 	uint64_t parent = spot->parent;
 	char *was = NULL;
-	unsigned flags = 0;
+	bool exchange;
 	int rc;
 
 	for (there = moves->spots.all; there != NULL; there = there->below) {
@@ -130,14 +160,15 @@ move_into(struct moves *moves, struct member *m, struct spot *spot, const struct
 		goto done;
 	}
 	from = spots_name(was);
-	if (there != NULL && is_to_go(there))
-		flags = RENAME_EXCHANGE;
-	else if (m->r->ops->stat(m->r, (struct replica_at){ dir, name }, &st) == 0 &&
-	    (rc = quarantine_move(m->r, dir, name, path, "another file was renamed over it when the volume stopped")) != 0)
+	exchange = there != NULL && is_to_go(there);
+	if (exchange || m->r->ops->stat(m->r, (struct replica_at){ dir, name }, &st) != 0)
+		rc = m->r->ops->rename(m->r, old, from, dir, name, exchange ? RENAME_EXCHANGE : 0);
+	else
+		rc = rename_over(m, (struct replica_at){ old, from }, (struct replica_at){ dir, name },
+		    was_replaced(there, want->member, &st), path);
+	if (rc != 0)
 		goto done;
-	if ((rc = m->r->ops->rename(m->r, old, from, dir, name, flags)) != 0)
-		goto done;
-	if ((rc = spots_moved(&moves->spots, spot, want->parent, path)) == 0 && flags != 0)
+	if ((rc = spots_moved(&moves->spots, spot, want->parent, path)) == 0 && exchange)
 		rc = spots_moved(&moves->spots, there, parent, was);
 	moves->made++;
 	log_warning("/%s: the renaming from /%s, cut off by the unclean stop, is completed on replica %s, as on %s",

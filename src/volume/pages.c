@@ -223,7 +223,6 @@ pages_equalise(struct volume *v, struct node *node, struct file *file, uint64_t 
 		if (pages_read(v, m, node, file, index, page) == 0 && memcmp(page, s.page, TAGPAGE_SIZE) == 0)
 			continue;
 		members_settle(v, m, page_write(m, node, file, index, s.page), "reconciling tags");
-		file->tags_written = true;
 	}
 }
 
@@ -294,7 +293,6 @@ pages_cut(struct volume *v, const struct node *node, struct file *file, uint64_t
 			rc = m->r->ops->truncate(m->r, file->tags_handle[m->index], count * TAGPAGE_SIZE);
 		members_settle(v, m, rc, "cutting a tags file");
 	}
-	file->tags_written = true;
 }
 
 int
@@ -309,8 +307,22 @@ pages_write(void *arg, uint64_t index, const uint8_t *page)
 		if ((rc = members_settle(c->volume, m, rc, "writing tags")) < 0)
 			return rc;
 	}
-	c->file->tags_written = true;
 	return members_in_sync(c->volume) > 0 ? 0 : -EIO;
+}
+
+int
+pages_open_all(struct volume *v, const struct node *node, struct file *file)
+{
+	struct member *m;
+	int rc;
+
+	for_each_member(v, m) {
+		if (!node->paged || (rc = pages_open(m, node_key(node), file, false)) == -ENOENT)
+			continue;
+		if ((rc = members_settle(v, m, rc, "opening a tags file")) < 0)
+			return rc;
+	}
+	return members_in_sync(v) > 0 ? 0 : -EIO;
 }
 
 void

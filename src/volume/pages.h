@@ -50,6 +50,13 @@ void pages_prove(struct volume *volume, struct node *node, struct file *file, ui
 /* pages_remove(volume, id): the file is gone, or small again. */
 void pages_remove(struct volume *volume, uint64_t id);
 
+/*
+ * pages_open_all(volume, node, file):
+ * Have a handle on the tags file, if ${node} has one, on each member, to sync
+ * it by; who wrote it may have been let go since.  Node lock, exclusively.
+ */
+int pages_open_all(struct volume *volume, const struct node *node, struct file *file);
+
 /* pages_close(volume, file): close its handles. */
 void pages_close(struct volume *volume, struct file *file);
 

@@ -448,6 +448,21 @@ seal_directory(struct ask *a, struct member *m)
 	return m->r->ops->store(m->r, at, &seal, NULL, 0);
 }
 
+/* What the unclean stop cut off is completed; what is spoiled, or was exchanged, is mended. */
+static void
+report_mended(struct ask *a, struct member *m, enum judge_state state, const struct member *source)
+{
+	bool cut_off = a->dirty && a->facts[m->index].record_error != -EBADMSG &&
+	    (state == JUDGE_MISSING || state == JUDGE_RECORD || state == JUDGE_META);
+
+	if (cut_off) {
+		log_info("%s: was being changed when the volume stopped; on replica %s now as on %s", a->path, m->r->path, source->r->path);
+		return;
+	}
+	atomic_fetch_add(&m->mended, 1);
+	log_warning("mended %s on replica %s from replica %s: %s", a->path, m->r->path, source->r->path, state_text(state));
+}
+
 static void
 mend_member(struct ask *a, struct member *m)
 {
@@ -478,8 +493,7 @@ mend_member(struct ask *a, struct member *m)
 	if (rc == 0) {
 		if (state == JUDGE_TYPE || state == JUDGE_OTHER || state == JUDGE_MISSING)
 			remade_note(a, m, &a->facts[a->verdict.source]);
-		atomic_fetch_add(&m->mended, 1);
-		log_warning("mended %s on replica %s from replica %s: %s", a->path, m->r->path, source->r->path, state_text(state));
+		report_mended(a, m, state, source);
 	} else if (members_settle(a->v, m, rc, "mending a name") < 0) {
 		log_warning("%s: %s on replica %s, and it cannot be mended now: %s", a->path, state_text(state),
 		    m->r->path, strerror(-rc));

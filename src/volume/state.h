@@ -224,7 +224,6 @@ struct file {
 	bool tags_writable[VOLUME_REPLICAS_MAX];
 	bool sum_proved;		/* the tags files' pages match the record's sum, on some member */
 	bool keep_pages;		/* no page may be dropped: tags_set is about to come */
-	bool tags_written;		/* since the last fsync */
 	uint64_t pages_counted;		/* this file's part of volume->tag_pages */
 	atomic_uint turn;		/* VOLUME_READ_ROUND_ROBIN: whose turn it is, */
 	_Atomic uint64_t next_block;	/* and where the last read ended */
@@ -260,7 +259,7 @@ struct node {
 	uint64_t generation;
 	uint32_t meta;
 	_Atomic bool dirty;		/* the record on disk is out of date */
-	bool unsynced;			/* written since the last fsync */
+	bool unsynced;			/* written since the last fsync, or not known */
 	bool leaving;			/* counted in volume->leaving */
 	bool blocks_stale;		/* size on disk changed: ask before it is shown */
 	bool atime_set;			/* by utimensat: to be stored */

@@ -2,6 +2,7 @@
 
 fault_tests = \
 	tests/fault/test_cut \
+	tests/fault/test_members \
 	tests/fault/test_open \
 	tests/fault/test_power
 check_PROGRAMS += $(fault_tests)
@@ -12,6 +13,8 @@ fault_test_libs = $(LIBS_VOLUME) $(CHECK_LIBS)
 
 tests_fault_test_cut_SOURCES = tests/fault/test_cut.c $(fault_rig)
 tests_fault_test_cut_LDADD = $(fault_test_libs)
+tests_fault_test_members_SOURCES = tests/fault/test_members.c tests/fault/power.c tests/fault/power.h $(fault_rig)
+tests_fault_test_members_LDADD = $(fault_test_libs)
 tests_fault_test_power_SOURCES = tests/fault/test_power.c tests/fault/power.c tests/fault/power.h $(fault_rig)
 tests_fault_test_power_LDADD = $(fault_test_libs)
 tests_fault_test_open_SOURCES = tests/fault/test_open.c $(fault_rig)

@@ -12,8 +12,10 @@
 #include "volume/attrs.h"
 #include "volume/dir.h"
 #include "volume/file.h"
+#include "volume/files.h"
 #include "volume/names.h"
 #include "volume/nodes.h"
+#include "volume/patrol.h"
 #include "volume/store.h"
 #include "volume/xattrs.h"
 
@@ -146,6 +148,7 @@ rig_open(struct rig *rig)
 {
 	const char *paths[RIG_MEMBERS_MAX];
 	const struct volume_options options = { .replicas = paths, .replica_count = rig->members, .min_replicas = 1,
+	    .degraded = rig->degraded,
 	    .wrap = wrap, .wrap_arg = rig };
 	unsigned i;
 
@@ -386,6 +389,9 @@ sync_file(struct rig *rig, struct node *node)
 
 	if (S_ISDIR(node->mode))
 		return dir_fsync(rig->v, node);
+	/* No program can open a link to sync it, and fsync(2) refuses a FIFO. */
+	if (!S_ISREG(node->mode))
+		return -EINVAL;
 	rc = file_fsync(rig->v, node, false);
 	(void)file_flush(rig->v, node);
 	return rc;
@@ -488,6 +494,19 @@ change_open(struct rig *rig, const char *path, const char *verb, const char *a, 
 	return rc;
 }
 
+/* What comes of nobody using anything for a while: all is stored and proved, files are let go, nodes forgotten. */
+static int
+idle(struct volume *v)
+{
+	int rc = store_all(v);
+
+	patrol_round(v);
+	/* The first round finds that a file was used. */
+	files_trim(v);
+	files_trim(v);
+	return rc;
+}
+
 int
 rig_step(struct rig *rig, const char *step)
 {
@@ -513,6 +532,8 @@ rig_step(struct rig *rig, const char *step)
 		return store_all(rig->v);
 	if (strcmp(words[0], "sync") == 0)
 		return volume_sync(rig->v);
+	if (strcmp(words[0], "idle") == 0)
+		return idle(rig->v);
 	return change_open(rig, words[1], words[0], words[2], words[3], words[4]);
 }
 

@@ -15,7 +15,7 @@
 #include "replica/fault.h"
 #include "volume/state.h"
 
-#define RIG_MEMBERS_MAX 3
+#define RIG_MEMBERS_MAX 5
 #define RIG_OPEN_MAX 8
 #define RIG_STEPS_MAX 40
 
@@ -23,6 +23,7 @@ struct rig {
 	char base[PATH_MAX / 4];
 	unsigned members;
 	char path[RIG_MEMBERS_MAX][PATH_MAX / 2];
+	bool degraded;			/* -o degraded */
 	struct volume *v;
 	struct fault_plug plug;
 	/* Put around each replica, below the plug; NULL: nothing. */

@@ -51,6 +51,9 @@ static const struct scenario scenarios[] = {
 	{ "owners", "mkdir d; create a; write a 0 5000 p; symlink s t", "chown a 5 6; chown d 7 8; chown s 9 10; store; chmod a 06755; chown a 1 1", true },
 	{ "xattrs", "mkdir d; create a; write a 0 5000 p", "setxattr a user.x one; setxattr a user.x two; setxattr d user.y three; store; rmxattr a user.x; setxattr a user.z 4", false },
 	{ "no-room", "create a; write a 0 300000 p", "bigxattr a user.x q; write a 0 5000 x; store; bigxattr a user.y r; append a 5000 y", false },
+	{ "fsync-later", "mkdir d; create a; write a 0 5000 p; create b; write b 0 3000000 q; create c; write c 0 1300000 r",
+	    "write a 0 100 x; chmod a 0600; idle; fsync a; write b 5000 9000 y; idle; fsync b; write b 2000000 9 z; truncate c 1100000; idle; fsync c; "
+	    "utimens a 1000; create d/e; append d/e 2000000 x; idle; fsync d/e; append d/e 5 y; chmod a 0640", false },
 	{ "fsync", "mkdir d; create a; write a 0 5000 p", "open a; write a 0 5000 x; fsync a; create d/b; fsync d/b; fsync d; fsync /; sync; rename a d/a; fsync d; close a", false },
 };
 

@@ -64,7 +64,7 @@ choose_steps(const struct scenario *s, uint64_t *random)
 		if (strcmp(verb, "rename") == 0 || strcmp(verb, "link") == 0)
 			snprintf(path, sizeof(path), "%s", to);
 		if (power_random(random) % 4 == 0)
-			add_step("store", "");
+			add_step(power_random(random) % 2 == 0 ? "store" : "idle", "");
 		if (power_random(random) % 5 == 0 && strcmp(verb, "unlink") != 0 && strcmp(verb, "rmdir") != 0 &&
 		    strcmp(verb, "symlink") != 0 && strcmp(verb, "mkfifo") != 0 && strcmp(verb, "close") != 0 && *path != '\0' &&
 		    strcmp(verb, "exchange") != 0)

@@ -4,13 +4,15 @@
 check_PROGRAMS += tests/integration/treesum tests/integration/mksock \
 	tests/integration/reseal tests/integration/mmapwork \
 	tests/integration/manyfiles tests/integration/rawread \
-	tests/integration/fsdown
+	tests/integration/fsdown tests/integration/powerdisk
 tests_integration_treesum_SOURCES = tests/integration/treesum.c
 tests_integration_mksock_SOURCES = tests/integration/mksock.c
 tests_integration_reseal_SOURCES = tests/integration/reseal.c
 tests_integration_mmapwork_SOURCES = tests/integration/mmapwork.c
 tests_integration_fsdown_SOURCES = tests/integration/fsdown.c
 tests_integration_rawread_SOURCES = tests/integration/rawread.c
+tests_integration_powerdisk_SOURCES = tests/integration/powerdisk.c
+tests_integration_powerdisk_LDADD = $(FUSE3_LIBS)
 tests_integration_manyfiles_SOURCES = tests/integration/manyfiles.c
 
 integration_tests = \
@@ -24,6 +26,7 @@ integration_tests = \
 	tests/integration/20-rot.sh \
 	tests/integration/21-swapped.sh \
 	tests/integration/22-all-bad.sh \
+	tests/integration/23-kills.sh \
 	tests/integration/23-unclean.sh \
 	tests/integration/24-keyed.sh \
 	tests/integration/25-patrol.sh \

@@ -98,8 +98,10 @@ write_event(struct world *world, const struct event *event, struct writes writes
 			take_over(world, i, event->before & event->after);
 		if (writes.first & 1u << i)
 			label_event_begin(label, base, staying, staying_count);
-		if (writes.second & 1u << i)
+		if (writes.second & 1u << i) {
 			label_event_finish(label, after, after_count);
+			label->clean = event->before == event->after;
+		}
 	}
 }
 
@@ -323,6 +325,36 @@ START_TEST(rollbacks)
 END_TEST
 
 /*
+ * One is restored from an old copy and goes on alone, for as long as the other
+ * knows of, or longer: it must not win over what was unmounted cleanly with it.
+ */
+START_TEST(rolled_back_and_on)
+{
+	struct world world, image;
+
+	for (unsigned later = 1; later < 5; later++) {
+		for (unsigned alone = 1; alone < 7; alone++) {
+			/* Who went on from the event before the last is taken for one that a crash cut off. */
+			if (later == 1 && alone > 1)
+				continue;
+			new_world(&world, 2);
+			go_on(&world, 3);
+			image = world;
+			for (unsigned i = 0; i < later; i++)
+				go_on(&world, 3);
+			world.labels[1] = image.labels[1];
+			for (unsigned i = 0; i < alone; i++)
+				go_on(&world, 2);
+			ck_assert_int_eq(label_relate(&world.labels[0], &world.labels[1]),
+			    alone < later ? LABEL_B_ROLLED_BACK : LABEL_FORKED);
+			ck_assert_int_eq(label_relate(&world.labels[1], &world.labels[0]),
+			    alone < later ? LABEL_A_ROLLED_BACK : LABEL_FORKED);
+		}
+	}
+}
+END_TEST
+
+/*
  * All members fall away and come back one after the other: whoever holds the
  * volume at the end has all events, though it never met some of the others.
  */
@@ -372,6 +404,7 @@ main(void)
 	tcase_add_test(tcase, crashes_of_three);
 	tcase_add_test(tcase, forks);
 	tcase_add_test(tcase, rollbacks);
+	tcase_add_test(tcase, rolled_back_and_on);
 	tcase_add_test(tcase, a_relay);
 	tcase_add_test(tcase, two_against_one);
 	suite_add_tcase(suite, tcase);
