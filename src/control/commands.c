@@ -3,6 +3,9 @@
 #include "control/request.h"
 
 static const struct control_command commands[] = {
+	{ "add", control_add },
+	{ "remove", control_remove },
+	{ "replace", control_replace },
 	{ "replicas", control_replicas },
 	{ "resync", control_resync },
 };

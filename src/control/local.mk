@@ -4,6 +4,7 @@ noinst_LIBRARIES += src/control/libcontrol.a
 src_control_libcontrol_a_SOURCES = \
 	src/control/client.c src/control/client.h \
 	src/control/commands.c \
+	src/control/membership.c \
 	src/control/place.c src/control/place.h \
 	src/control/replicas.c \
 	src/control/request.c src/control/request.h \

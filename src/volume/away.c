@@ -37,6 +37,10 @@ void
 away_lost(struct volume *v, struct member *m, int error)
 {
 	pthread_mutex_lock(&v->label_lock);
+	if (member_removed(m)) {
+		pthread_mutex_unlock(&v->label_lock);
+		return;
+	}
 	log_warning("%s: failed while it was brought up to date: %s; that goes on when it is back",
 	    m->r->path, strerror(error < 0 ? -error : error));
 	m->let_go = m->unfit = false;
@@ -238,6 +242,11 @@ probe(struct volume *v, struct member *m)
 		return;
 	}
 	pthread_mutex_lock(&v->label_lock);
+	if (member_removed(m)) {
+		pthread_mutex_unlock(&v->label_lock);
+		r->ops->free(r);
+		return;
+	}
 	m->retired[m->retired_count++] = m->r;
 	m->r = r;
 	m->label = label;
@@ -253,7 +262,19 @@ probe(struct volume *v, struct member *m)
 		return;
 	}
 	log_info("%s: is back", m->r->path);
-	atomic_store(&m->state, MEMBER_BACK);
+	member_turn(m, MEMBER_AWAY, MEMBER_BACK);
+}
+
+/* One that was not at the mount may be by now (volume/enroll). */
+static bool
+is_named(struct volume *v, const struct member *m)
+{
+	bool named;
+
+	pthread_mutex_lock(&v->label_lock);
+	named = m->r != NULL;
+	pthread_mutex_unlock(&v->label_lock);
+	return named;
 }
 
 static void
@@ -266,8 +287,12 @@ round_one(struct volume *v, struct member *m, bool check)
 		if (check && (rc = m->r->ops->check(m->r)) != 0)
 			members_lose(v, m, rc, "looking for its directory");
 		break;
+	case MEMBER_REMOVED:
+		if (m->r != NULL && !m->let_go && atomic_load(&v->resyncing) != m)
+			let_go(v, m);
+		break;
 	case MEMBER_AWAY:
-		if (m->r == NULL || members_in_sync(v) == 0)
+		if (!is_named(v, m) || members_in_sync(v) == 0)
 			break;
 		if (!m->let_go)
 			let_go(v, m);
@@ -349,7 +374,7 @@ volume_hurry(struct volume *v)
 	atomic_store(&v->keeper_hurry, true);
 	pthread_cond_broadcast(&v->keeper_wake);
 	pthread_mutex_unlock(&v->hold_lock);
-	return v->member_count - members_in_sync(v);
+	return members_count(v) - members_in_sync(v);
 }
 
 int

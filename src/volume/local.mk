@@ -7,6 +7,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/change.c src/volume/change.h \
 	src/volume/dir.c src/volume/dir.h \
 	src/volume/edits.c src/volume/edits.h \
+	src/volume/enroll.c src/volume/enroll.h \
 	src/volume/examine.c \
 	src/volume/file.c src/volume/file.h \
 	src/volume/files.c src/volume/files.h \

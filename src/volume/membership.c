@@ -8,9 +8,6 @@
 #include "util/log.h"
 #include "volume/mount.h"
 
-/* What a label, an intent bitmap and their directories take, with some to spare. */
-#define ROOM_MIN (64 * 1024)
-
 /* No label, or a spoiled one, where others have one. */
 static int
 judge_unlabelled(struct mount *mount, struct candidate *c)
@@ -277,9 +274,9 @@ judge_forming(struct mount *mount)
 	}
 	for (i = 0; i < mount->count; i++) {
 		c = &mount->candidates[i];
-		if (c->r->ops->statfs(c->r, &st) == 0 && (uint64_t)st.f_bfree * st.f_frsize < ROOM_MIN) {
+		if (c->r->ops->statfs(c->r, &st) == 0 && (uint64_t)st.f_bfree * st.f_frsize < MOUNT_ROOM_MIN) {
 			log_error("%s: less than %d KiB are free there, too little for a replica; use a larger file system, or free some space",
-			    c->real, ROOM_MIN / 1024);
+			    c->real, MOUNT_ROOM_MIN / 1024);
 			return -ENOSPC;
 		}
 		if (c->empty || (mount->options->adopt && i == 0))

@@ -11,6 +11,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "volume/away.h"
+#include "volume/enroll.h"
 #include "volume/files.h"
 #include "volume/load.h"
 #include "volume/members.h"
@@ -29,7 +30,7 @@
 bool
 resync_stopped(const struct resync *r)
 {
-	return atomic_load(&r->v->keeper_stop) || members_in_sync(r->v) == 0;
+	return atomic_load(&r->v->keeper_stop) || members_in_sync(r->v) == 0 || member_removed(r->m);
 }
 
 struct ours { struct hashmap_link by_ino; };
@@ -570,7 +571,9 @@ resync_member(struct volume *v, struct member *m)
 	struct resync *r = NULL;
 	int rc;
 
-	atomic_store(&m->state, MEMBER_RESYNCING);
+	if (!member_turn(m, MEMBER_BACK, MEMBER_RESYNCING))
+		return;
+	atomic_store(&v->resyncing, m);
 	atomic_store(&m->resync_done, 0);
 	atomic_store(&m->resync_total, 0);
 	log_info("%s: bringing it up to date%s", m->r->path, m->lack.everything ? ": everything is compared, for nothing is known of what it misses" :
@@ -580,12 +583,15 @@ resync_member(struct volume *v, struct member *m)
 	if (rc == 0) {
 		done(v, r, started);
 	} else if (atomic_load(&v->keeper_stop)) {
-		atomic_store(&m->state, MEMBER_BACK);
+		member_turn(m, MEMBER_RESYNCING, MEMBER_BACK);
 	} else if (!member_in_sync(m) && atomic_load(&m->state) == MEMBER_RESYNCING) {
 		away_lost(v, m, rc);
 	}
 	if (r != NULL)
 		resync_free(r);
+	atomic_store(&v->resyncing, NULL);
+	if (rc == 0)
+		enroll_joined(v, m);
 }
 
 static void *

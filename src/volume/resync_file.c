@@ -604,9 +604,7 @@ resync_orphans(struct resync *r)
 	size_t i;
 	int rc;
 
-	for_each_member(r->v, s)
-		break;
-	if (s == r->v->members + r->v->member_count)
+	if ((s = members_first(r->v)) == NULL)
 		return -EIO;
 	rc = listing_read(r->m->r, r->m->tags, &fans);
 	for (i = 0; rc == 0 && i < fans.count; i++)

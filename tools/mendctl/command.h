@@ -41,6 +41,9 @@ int ask(const char *path, bool top, json_t *request, control_answer *answer, voi
 int ask_for(const char *path, const char *name, control_answer *answer, void *arg);
 
 /* The commands, each in the file of its name. */
+int add_run(const struct command *command, int argc, char **argv);
+int remove_run(const struct command *command, int argc, char **argv);
+int replace_run(const struct command *command, int argc, char **argv);
 int quarantine_run(const struct command *command, int argc, char **argv);
 int resolve_run(const struct command *command, int argc, char **argv);
 int resync_run(const struct command *command, int argc, char **argv);

@@ -4,6 +4,7 @@ mendctl_SOURCES = \
 	tools/mendctl/kept.c \
 	tools/mendctl/kept.h \
 	tools/mendctl/main.c \
+	tools/mendctl/membership.c \
 	tools/mendctl/quarantine.c \
 	tools/mendctl/quarantine.h \
 	tools/mendctl/resolve.c \

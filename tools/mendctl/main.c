@@ -12,6 +12,10 @@
 #include "util/log.h"
 
 static const struct command commands[] = {
+	{ "add", "[--wait] MOUNTPOINT DIRECTORY", "an empty directory becomes one more replica", add_run },
+	{ "remove", "MOUNTPOINT NAME|REPLICA", "a replica is none any more; its files stay", remove_run },
+	{ "replace", "[--wait] MOUNTPOINT NAME|REPLICA DIRECTORY",
+	    "an empty directory becomes a replica, and when it is in sync the old one is none any more", replace_run },
 	{ "quarantine", "list [--json] MOUNTPOINT|REPLICA...\n"
 	    "  " PROGRAM " quarantine restore MOUNTPOINT ID [AS]\n"
 	    "  " PROGRAM " quarantine purge MOUNTPOINT ID...|--older-than DAYS|--all",
