@@ -7,6 +7,7 @@
 #include "control/request.h"
 
 #define LOOK_US 100000		/* between two looks while somebody waits */
+#define GOING_LOOKS 200		/* so many until the replaced one has gone */
 
 struct wanted { const char *path; bool found, in_sync; unsigned count; };
 
@@ -27,6 +28,7 @@ static int
 wait_for(struct control_request *request, const char *path, unsigned count)
 {
 	struct wanted wanted;
+	unsigned going = 0;
 
 	for (;;) {
 		wanted = (struct wanted){ .path = path };
@@ -35,6 +37,8 @@ wait_for(struct control_request *request, const char *path, unsigned count)
 			return control_fail(request, "%s: is no replica of the volume any more", path);
 		if (wanted.in_sync && wanted.count <= count)
 			return CONTROL_DONE;
+		if (wanted.in_sync && ++going == GOING_LOOKS)
+			return control_fail(request, "%s: is in sync, but the replica that it replaces could not be removed; the daemon's log says why", path);
 		if (control_gone(request))
 			return CONTROL_FAILED;
 		usleep(LOOK_US);

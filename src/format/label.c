@@ -384,7 +384,8 @@ went_on_from_copy(const struct label *x, const struct label *y)
 {
 	uint64_t event = seen(y, &x->replica), saw = seen(x, &y->replica);
 
-	if (!y->clean || y->events != event || !alone(x, y))
+	/* Of one that was removed since ${x} does not know what it saw. */
+	if (find_member(x, &y->replica) == NULL || !y->clean || y->events != event || !alone(x, y))
 		return false;
 	return x->events == event && !x->moving ? saw < event : saw + 1 < event;
 }

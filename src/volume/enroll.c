@@ -281,9 +281,14 @@ static int
 attach(struct volume *v, struct member *m, struct replica *r, char *why)
 {
 	struct replica **retired;
+	struct label label;
 	char name[16];
 	int rc;
 
+	if ((rc = label_read(r, &label)) != 0) {
+		r->ops->free(r);
+		return refuse(why, rc, "%s: its label cannot be read: %s", m->name, strerror(-rc));
+	}
 	snprintf(name, sizeof(name), "replica %u", m->index);
 	if ((retired = realloc(m->retired, (m->retired_count + 1) * sizeof(*retired))) == NULL ||
 	    (rc = lane_new(name, &m->lane)) != 0) {
@@ -295,6 +300,7 @@ attach(struct volume *v, struct member *m, struct replica *r, char *why)
 	m->retired = retired;
 	m->let_go = true;
 	pthread_mutex_lock(&v->label_lock);
+	m->label = label;
 	m->r = r;
 	pthread_mutex_unlock(&v->label_lock);
 	log_info("%s: is replica %s, which was not named at the mount; looking at it now", r->path, m->name);

@@ -92,6 +92,9 @@ judge_pair(struct mount *mount, struct candidate *a, struct candidate *b)
 	}
 	switch (relation) {
 	case LABEL_STRANGERS:
+		/* One was removed, the other added since: the lists tell which (judge_members). */
+		if (uuid_equal(&a->label.volume, &b->label.volume))
+			return 0;
 		log_error("%s: does not belong to the volume of %s; name replicas of one volume", b->real, a->real);
 		return -EINVAL;
 	case LABEL_FORKED:
