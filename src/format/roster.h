@@ -1,7 +1,7 @@
 /*
  * format/roster -- who is a member: the lists in labels, and how they change.
  *
- * Disk format and order of writing: doc/FORMAT.md, "Membership".  Pure.
+ * Disk format and order of writing: doc/FORMAT.md 4a.  Pure.
  *
  * A replica that was never in sync has a label of its own kind:
  *	new: events 0.  It was added, and is being filled.

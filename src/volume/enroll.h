@@ -2,7 +2,7 @@
  * volume/enroll -- replicas that are added to a mounted volume, and removed from it.
  *
  * volume/volume.h has the calls.  What must hold, whenever it is cut off
- * (doc/FORMAT.md, "Membership"): the volume can be mounted from the replicas that
+ * (doc/FORMAT.md 4a): the volume can be mounted from the replicas that
  * were in sync before, and none that was in sync is lost to it but by a removal
  * that others know of durably.
  *
