@@ -23,6 +23,7 @@ include tests/unit/replica/local.mk
 include tests/unit/meta/local.mk
 include tests/unit/volume/local.mk
 include tests/unit/check/local.mk
+include tests/unit/control/local.mk
 include tests/unit/fuse/local.mk
 include tests/fault/local.mk
 endif

@@ -7,7 +7,10 @@ static const struct control_command commands[] = {
 	{ "remove", control_remove },
 	{ "replace", control_replace },
 	{ "replicas", control_replicas },
+	{ "explain", control_explain },
+	{ "metrics", control_metrics },
 	{ "resync", control_resync },
+	{ "status", control_status },
 };
 
 const struct control_command *

@@ -29,10 +29,27 @@ unescape(const char *text, size_t len, char *out, size_t size)
 	return 0;
 }
 
+/* Whose it is: an option of its own, not one that only looks so in the source's name. */
+static uid_t
+owner_of(const char *tail)
+{
+	const char *options, *user;
+
+	/* type source options */
+	options = tail + strcspn(tail, " ");
+	options += strspn(options, " ");
+	options += strcspn(options, " ");
+	for (user = options; (user = strstr(user, "user_id=")) != NULL; user++) {
+		if (user[-1] == ',' || user[-1] == ' ')
+			return (uid_t)strtoul(user + strlen("user_id="), NULL, 10);
+	}
+	return 0;
+}
+
 int
 control_place_parse(const char *line, struct control_place *place)
 {
-	const char *tail, *point, *user;
+	const char *tail, *point;
 	unsigned high, low;
 	int at = 0;
 
@@ -45,7 +62,7 @@ control_place_parse(const char *line, struct control_place *place)
 		return -EINVAL;
 	tail += strlen(" - ");
 	place->dev = makedev(high, low);
-	place->owner = (user = strstr(tail, "user_id=")) != NULL ? (uid_t)strtoul(user + strlen("user_id="), NULL, 10) : 0;
+	place->owner = owner_of(tail);
 	return strncmp(tail, "fuse.mendfs ", 12) == 0 || strncmp(tail, "mendfs ", 7) == 0 ? 0 : -ENODEV;
 }
 
@@ -96,19 +113,14 @@ absolute(const char *path, char *out)
 }
 
 int
-control_place_find(const char *path, struct control_place *place, char *below)
+control_place_search(FILE *mountinfo, const char *full, struct control_place *place, char *below)
 {
-	char full[PATH_MAX], *line = NULL;
-	struct control_place at;
 	size_t room = 0, len, longest = 0;
 	int rc, found = -ENODEV;
-	FILE *file;
+	struct control_place at;
+	char *line = NULL;
 
-	if ((rc = absolute(path, full)) != 0)
-		return rc;
-	if ((file = fopen("/proc/self/mountinfo", "re")) == NULL)
-		return -errno;
-	while (getline(&line, &room, file) > 0) {
+	while (getline(&line, &room, mountinfo) > 0) {
 		if ((rc = control_place_parse(line, &at)) == -EINVAL || (len = covered(full, at.mountpoint)) == 0)
 			continue;
 		/* Of two at one point the later one lies on top. */
@@ -119,7 +131,6 @@ control_place_find(const char *path, struct control_place *place, char *below)
 		*place = at;
 	}
 	free(line);
-	fclose(file);
 	if (found == 0) {
 		len = longest;
 		while (full[len] == '/')
@@ -127,6 +138,22 @@ control_place_find(const char *path, struct control_place *place, char *below)
 		(void)strcpy(below, full + len);
 	}
 	return found;
+}
+
+int
+control_place_find(const char *path, struct control_place *place, char *below)
+{
+	char full[PATH_MAX];
+	FILE *mountinfo;
+	int rc;
+
+	if ((rc = absolute(path, full)) != 0)
+		return rc;
+	if ((mountinfo = fopen("/proc/self/mountinfo", "re")) == NULL)
+		return -errno;
+	rc = control_place_search(mountinfo, full, place, below);
+	(void)fclose(mountinfo);
+	return rc;
 }
 
 int

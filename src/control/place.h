@@ -12,6 +12,7 @@
 
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 struct control_place {
@@ -27,6 +28,12 @@ struct control_place {
  * component is not followed.  -ENODEV: on another file system; or realpath(3)'s error.
  */
 int control_place_find(const char *path, struct control_place *place, char *below);
+
+/*
+ * control_place_search(mountinfo, full, place, below):
+ * The same in a list of mounts as in mountinfo, proc(5); ${full} is absolute, without links.
+ */
+int control_place_search(FILE *mountinfo, const char *full, struct control_place *place, char *below);
 
 /* control_place_parse(line, place): one line of mountinfo, proc(5); -EINVAL: malformed; -ENODEV: no mendfs. */
 int control_place_parse(const char *line, struct control_place *place);

@@ -18,7 +18,7 @@
 #define CONTROL_LINE_MAX 65536	/* bytes of a request */
 
 /* Exit statuses of mendctl. */
-enum { CONTROL_DONE, CONTROL_FAILED, CONTROL_USAGE };
+enum { CONTROL_DONE, CONTROL_FAILED, CONTROL_USAGE, CONTROL_DEGRADED };
 
 struct control_request {
 	struct volume *volume;
@@ -52,6 +52,9 @@ int control_add(struct control_request *request);
 int control_remove(struct control_request *request);
 int control_replace(struct control_request *request);
 int control_replicas(struct control_request *request);
+int control_explain(struct control_request *request);
+int control_metrics(struct control_request *request);
 int control_resync(struct control_request *request);
+int control_status(struct control_request *request);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/onevent.h"
 #include "fuse/conffile.h"
 #include "fuse/options.h"
 
@@ -355,6 +356,17 @@ resolve_mountpoint(struct options *options, const char *path)
 }
 
 static int
+check_on_event(struct options *options)
+{
+	const char *program = settings_text(&options->settings, SETTING_ON_EVENT, NULL), *wrong;
+
+	if (program != NULL && (wrong = onevent_check(program)) != NULL)
+		return settings_fail(&options->settings, -EINVAL, "on-event: %s: %s", program, wrong);
+	options->on_event = program;
+	return 0;
+}
+
+static int
 resolve_paths(struct options *options)
 {
 	struct settings *settings = &options->settings;
@@ -369,6 +381,8 @@ resolve_paths(struct options *options)
 	if (key_file != NULL && (options->paths[1] = absolute(key_file)) == NULL)
 		return settings_fail(settings, -ENOMEM, "key file %s: %s", key_file, strerror(errno));
 	options->volume.key_file = options->paths[1];
+	if ((rc = check_on_event(options)) != 0)
+		return rc;
 	for (i = 0; i < settings->replica_count; i++) {
 		if ((options->replicas[i] = absolute(settings->replicas[i])) == NULL)
 			return settings_fail(settings, -ENOMEM, "replica %s: %s", settings->replicas[i], strerror(errno));

@@ -42,6 +42,7 @@ struct options {
 	char *name;			/* NAME.conf was read; or NULL */
 	enum log_level log_level;
 	unsigned max_threads;
+	const char *on_event;		/* the program to be called, checked; or NULL */
 	char *mount_options;		/* for libfuse, separated by commas, all but "ro" */
 	char *paths[2];			/* mountpoint and key file, absolute */
 	char *replicas[VOLUME_REPLICAS_MAX];

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/onevent.h"
 #include "fuse/daemon.h"
 #include "fuse/device.h"
 #include "fuse/front.h"
@@ -76,7 +77,7 @@ mount_session(struct front *front, const char *mountpoint)
 
 /* Everything that needs threads, from the first to the last. */
 static int
-run(struct front *front, const struct options *options, struct daemon *daemon)
+run(struct front *front, const struct options *options, struct daemon *daemon, struct events *events, struct onevent **onevent)
 {
 	struct signals *signals = NULL;
 	struct settle *settle = NULL;
@@ -84,6 +85,8 @@ run(struct front *front, const struct options *options, struct daemon *daemon)
 	int rc;
 
 	signals_block();
+	if (events != NULL && (rc = onevent_start(events, options->on_event, options->mountpoint, volume_uuid(front->volume), onevent)) != 0)
+		goto done;
 	if ((rc = volume_start(front->volume)) != 0)
 		goto done;
 	if ((rc = loop_new(front->session, options->max_threads, &loop)) != 0)
@@ -110,12 +113,20 @@ serve(const struct options *options)
 {
 	struct front front = { .dirs_lock = PTHREAD_MUTEX_INITIALIZER };
 	struct daemon daemon = { .report = -1, .log_level = options->log_level };
+	struct volume_options volume = options->volume;
+	struct onevent *onevent = NULL;
 	int rc, closed;
 
 	list_init(&front.dirs);
 	daemon_limits();
-	if ((rc = volume_open(&options->volume, &front.volume)) != 0)
+	if (options->on_event != NULL && (rc = events_new(&volume.events)) != 0) {
+		log_error("%s: %s", options->mountpoint, strerror(-rc));
 		return rc;
+	}
+	if ((rc = volume_open(&volume, &front.volume)) != 0) {
+		events_free(volume.events);
+		return rc;
+	}
 	if ((rc = new_session(&front, options)) != 0)
 		goto done;
 	if ((rc = mount_session(&front, options->mountpoint)) != 0)
@@ -125,13 +136,16 @@ serve(const struct options *options)
 		fuse_session_unmount(front.session);
 		goto done;
 	}
-	rc = run(&front, options, &daemon);
+	rc = run(&front, options, &daemon, volume.events, &onevent);
 
 done:
 	if (front.session != NULL)
 		fuse_session_destroy(front.session);
 	ops_close_dirs(&front);
 	closed = volume_close(front.volume);
+	/* Closing the volume is the last that something may happen at. */
+	onevent_stop(onevent);
+	events_free(volume.events);
 	if (rc == 0)
 		rc = closed;
 	daemon_report(&daemon, rc == 0);

@@ -26,6 +26,7 @@ static const struct entry entries[SETTING_COUNT] = {
 	[SETTING_KEY_FILE] = { "key-file", KIND_PATH, 0, 0 },
 	[SETTING_READ] = { "read", KIND_READ, 0, 0 },
 	[SETTING_MIN_REPLICAS] = { "min-replicas", KIND_NUMBER, 1, VOLUME_REPLICAS_MAX },
+	[SETTING_ON_EVENT] = { "on-event", KIND_PATH, 0, 0 },
 	[SETTING_LOG_LEVEL] = { "log-level", KIND_LEVEL, 0, 0 },
 	[SETTING_MAX_THREADS] = { "max_threads", KIND_NUMBER, 1, 1024 },
 	[SETTING_ALLOW_OTHER] = { "allow_other", KIND_FLAG, 0, 0 },

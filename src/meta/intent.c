@@ -292,6 +292,23 @@ intent_any(const struct intent *intent)
 	return sum;
 }
 
+uint64_t
+intent_count(const struct intent *intent)
+{
+	const struct sector *sector;
+	uint64_t count = 0;
+	uint32_t i;
+	unsigned w;
+
+	for (i = 0; i < intent->count; i++) {
+		if ((sector = sector_at(intent, i)) == NULL)
+			continue;
+		for (w = 0; w < WORDS; w++)
+			count += (unsigned)__builtin_popcountll(atomic_load(&sector->marked[w]) | atomic_load(&sector->before[w]));
+	}
+	return count;
+}
+
 int64_t
 intent_highest(const struct intent *intent)
 {

@@ -50,6 +50,8 @@ void intent_distrust(struct intent *intent, uint64_t id);
 void intent_settle_all(struct intent *intent);
 /* intent_any(intent): how many regions were dirty before this mount? */
 uint64_t intent_any(const struct intent *intent);
+/* intent_count(intent): how many regions are marked, or were dirty before this mount?  Without a lock: as of some moment. */
+uint64_t intent_count(const struct intent *intent);
 /* intent_highest(intent): the highest region that was dirty before this mount, or -1. */
 int64_t intent_highest(const struct intent *intent);
 

@@ -67,6 +67,22 @@ tagfile_open(struct replica *r, replica_handle tags, uint64_t id, bool create, r
 }
 
 int
+tagfile_open_direct(struct replica *r, replica_handle tags, uint64_t id, replica_handle *file)
+{
+	char name[TAGFILE_NAME_SIZE];
+	replica_handle fan;
+	int rc;
+
+	*file = REPLICA_NONE;
+	if ((rc = open_fan(r, tags, id, false, &fan)) != 0)
+		return rc;
+	tagfile_name(id, name);
+	rc = r->ops->open_direct(r, (struct replica_at){ fan, name }, file);
+	r->ops->dir_close(r, fan);
+	return rc;
+}
+
+int
 tagfile_remove(struct replica *r, replica_handle tags, uint64_t id)
 {
 	char name[TAGFILE_NAME_SIZE];

@@ -37,6 +37,9 @@ uint64_t tagfile_page_count(uint64_t size);
  */
 int tagfile_open(struct replica *r, replica_handle tags, uint64_t id, bool create, replica_handle *file);
 
+/* tagfile_open_direct(r, tags, id, file): for reading what the disk holds (replica_ops.open_direct). */
+int tagfile_open_direct(struct replica *r, replica_handle tags, uint64_t id, replica_handle *file);
+
 /* tagfile_remove(r, tags, id): harmless if there is none. */
 int tagfile_remove(struct replica *r, replica_handle tags, uint64_t id);
 

@@ -301,6 +301,7 @@ static const struct replica_ops dir_ops = {
 	.xattr_remove = dir_replica_xattr_remove,
 	.xattr_list = dir_replica_xattr_list,
 	.open = dir_replica_open_file,
+	.open_direct = dir_replica_open_direct,
 	.close = dir_replica_close,
 	.pread = dir_replica_pread,
 	.pwrite = dir_replica_pwrite,

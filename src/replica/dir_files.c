@@ -82,6 +82,35 @@ dir_replica_open_file(struct replica *r, struct replica_at at, bool writable,
 	return 0;
 }
 
+/* May this file be read past the cache?  Some are not, on file systems that say so of most: inline, encrypted, journalled data. */
+static bool
+takes_direct(int fd)
+{
+#ifdef STATX_DIOALIGN
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 && (st.stx_mask & STATX_DIOALIGN) != 0)
+		return st.stx_dio_offset_align != 0 && st.stx_dio_offset_align <= REPLICA_DIRECT_ALIGN &&
+		    st.stx_dio_mem_align <= REPLICA_DIRECT_ALIGN;
+#endif
+	return fd >= 0;
+}
+
+int
+dir_replica_open_direct(struct replica *r, struct replica_at at, replica_handle *handle)
+{
+	int flags, rc;
+
+	if ((rc = dir_replica_open_file(r, at, false, handle, NULL)) != 0)
+		return rc;
+	flags = fcntl((int)*handle, F_GETFL);
+	if (flags >= 0 && takes_direct((int)*handle) && fcntl((int)*handle, F_SETFL, flags | O_DIRECT) == 0)
+		*handle |= HANDLE_DIRECT;
+	else
+		*handle |= HANDLE_DROPS;
+	return 0;
+}
+
 void
 dir_replica_close(struct replica *r, replica_handle file)
 {
@@ -90,11 +119,50 @@ dir_replica_close(struct replica *r, replica_handle file)
 		close((int)(file & INT_MAX));
 }
 
+/* A short count ends it: what follows would not be aligned, and is behind the end of file. */
+static ssize_t
+pread_direct(int fd, void *buf, size_t len, uint64_t offset)
+{
+	uint8_t *at = buf;
+	size_t done = 0;
+	ssize_t n;
+
+	do {
+		n = pread(fd, at + done, len - done, (off_t)(offset + done));
+		if (n < 0 && errno != EINTR)
+			return dir_replica_error();
+		if (n > 0)
+			done += (size_t)n;
+	} while (n < 0 || (n > 0 && done < len && done % REPLICA_DIRECT_ALIGN == 0));
+	return (ssize_t)done;
+}
+
+/* The range's pages go first; dirty ones are written before. */
+static void
+drop_range(const struct dir_replica *d, int fd, size_t len, uint64_t offset)
+{
+	if (!d->read_only)
+		(void)sync_file_range(fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WAIT_BEFORE |
+		    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+	(void)posix_fadvise(fd, (off_t)offset, (off_t)len, POSIX_FADV_DONTNEED);
+}
+
 ssize_t
 dir_replica_pread(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset)
 {
-	const ssize_t n = io_pread(dir_replica_fd(dir_replica_self(r), file), buf, len, (off_t)offset);
+	struct dir_replica *d = dir_replica_self(r);
+	const int fd = dir_replica_fd(d, file);
+	ssize_t n;
 
+	if (file >= 0 && (file & HANDLE_DIRECT) != 0) {
+		if ((n = pread_direct(fd, buf, len, offset)) != -EINVAL)
+			return n;
+		/* It opens so, and does not read so: without, from here on. */
+		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_DIRECT);
+	}
+	if (file >= 0 && (file & (HANDLE_DIRECT | HANDLE_DROPS)) != 0)
+		drop_range(d, fd, len, offset);
+	n = io_pread(fd, buf, len, (off_t)offset);
 	return n == -EBADMSG ? -EUCLEAN : n;
 }
 

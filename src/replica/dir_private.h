@@ -25,6 +25,8 @@
 #include "replica/dir.h"
 
 #define HANDLE_PATH ((replica_handle)1 << 32)
+#define HANDLE_DIRECT ((replica_handle)1 << 33)	/* O_DIRECT: past the page cache */
+#define HANDLE_DROPS ((replica_handle)1 << 34)	/* there is no such thing here: cached pages are dropped instead */
 #define PROC_PATH_SIZE (sizeof("/proc/self/fd/2147483647/") + NAME_MAX)
 
 struct dir_replica {
@@ -119,6 +121,7 @@ int dir_replica_readlink(struct replica *r, struct replica_at at, char *buf, siz
 
 int dir_replica_open_file(struct replica *r, struct replica_at at, bool writable,
     replica_handle *handle, struct stat *st);
+int dir_replica_open_direct(struct replica *r, struct replica_at at, replica_handle *handle);
 void dir_replica_close(struct replica *r, replica_handle file);
 ssize_t dir_replica_pread(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset);
 ssize_t dir_replica_pwrite(struct replica *r, replica_handle file, const void *buf, size_t len, uint64_t offset);

@@ -503,6 +503,25 @@ fault_open(struct replica *r, struct replica_at at, bool writable, replica_handl
 	return verdict.after != 0 ? verdict.after : rc;
 }
 
+/* To a rule it is an open like any other. */
+static int
+fault_open_direct(struct replica *r, struct replica_at at, replica_handle *handle)
+{
+	struct fault *f = self(r);
+	const struct verdict verdict = judge(f, FAULT_OPEN);
+	replica_handle got = REPLICA_NONE;
+	int rc;
+
+	if (verdict.before != 0)
+		return verdict.before;
+	rc = f->inner->ops->open_direct(f->inner, at, &got);
+	if (rc == 0 && verdict.after != 0)
+		f->inner->ops->close(f->inner, got);
+	else if (rc == 0)
+		*handle = got;
+	return verdict.after != 0 ? verdict.after : rc;
+}
+
 /* These have no result that could be an error. */
 
 static void
@@ -574,6 +593,7 @@ static const struct replica_ops fault_ops = {
 	.xattr_remove = fault_xattr_remove,
 	.xattr_list = fault_xattr_list,
 	.open = fault_open,
+	.open_direct = fault_open_direct,
 	.close = fault_close,
 	.pread = fault_pread,
 	.pwrite = fault_pwrite,

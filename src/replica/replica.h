@@ -35,6 +35,7 @@
 
 #define REPLICA_NONE (-1)		/* no handle; never a valid one */
 #define REPLICA_ROOT (-2)		/* the top directory, as a directory handle */
+#define REPLICA_DIRECT_ALIGN 4096	/* bytes: what each store's file system and disk can do */
 #define REPLICA_META ".mendfs"		/* our own corner of the top directory */
 
 typedef int64_t replica_handle;
@@ -155,6 +156,13 @@ struct replica_ops {
 	 * open what the owner may not (0444, 0000), for mending.
 	 */
 	int (*open)(struct replica *r, struct replica_at at, bool writable, replica_handle *handle, struct stat *st);
+	/*
+	 * Open a regular file to see what the disk holds, whatever pages of it
+	 * are cached: pread then takes a buffer, length and offset that are
+	 * multiples of REPLICA_DIRECT_ALIGN, and gives what lies before the end
+	 * of file.  What was written before is seen.  -ESTALE, as open.
+	 */
+	int (*open_direct)(struct replica *r, struct replica_at at, replica_handle *handle);
 	void (*close)(struct replica *r, replica_handle file);
 	/* All of the data that is there: fewer than asked for means end of file. */
 	ssize_t (*pread)(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset);

@@ -11,9 +11,11 @@
 #include "replica/dir.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "volume/events.h"
 #include "volume/members.h"
 #include "volume/missed.h"
 #include "volume/nodes.h"
+#include "volume/status.h"
 #include "volume/volume.h"
 
 #define ROUND_MS 500		/* between two rounds */
@@ -248,7 +250,8 @@ probe(struct volume *v, struct member *m)
 		return;
 	}
 	m->retired[m->retired_count++] = m->r;
-	m->r = r;
+	/* volume/status looks without a lock: it may as well see the old one, which stays. */
+	__atomic_store_n(&m->r, r, __ATOMIC_RELEASE);
 	m->label = label;
 	m->returns++;
 	pthread_mutex_unlock(&v->label_lock);
@@ -262,6 +265,7 @@ probe(struct volume *v, struct member *m)
 		return;
 	}
 	log_info("%s: is back", m->r->path);
+	events_emit(v, &(struct event){ .kind = EVENT_REPLICA_BACK, .replica = m->r->path });
 	member_turn(m, MEMBER_AWAY, MEMBER_BACK);
 }
 
@@ -362,6 +366,8 @@ keeper_run(void *arg)
 			hurry(v);
 		for (m = v->members; m < v->members + v->member_count; m++)
 			round_one(v, m, rounds % CHECK_ROUNDS == 0);
+		if (rounds % CHECK_ROUNDS == 0)
+			status_sample(v);
 		away_pause(v, ROUND_MS);
 	}
 	return NULL;

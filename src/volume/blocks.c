@@ -8,6 +8,7 @@
 #include "util/stall.h"
 #include "volume/blocks.h"
 #include "volume/edits.h"
+#include "volume/events.h"
 #include "volume/file.h"
 #include "volume/files.h"
 #include "volume/members.h"
@@ -19,6 +20,8 @@
 #define SPAN_BLOCKS (FILE_IO_MAX / BLOCK + 2)
 /* A read that takes longer on the average comes from a disk: from memory, the largest takes a third. */
 #define READ_STALLS_NS 500000u
+/* Lost blocks kept in mind, so that each is counted once. */
+#define LOST_MAX 65536
 
 struct scratch { uint8_t *data; uint8_t tags[SPAN_BLOCKS * DIGEST_SIZE]; };
 
@@ -85,8 +88,8 @@ block_len(const struct node *node, uint64_t index)
 	return node->size - start < BLOCK ? (size_t)(node->size - start) : BLOCK;
 }
 
-static bool
-block_matches(const struct volume *v, const uint8_t *tag, const uint8_t *data, size_t len)
+bool
+blocks_match(const struct volume *v, const uint8_t *tag, const uint8_t *data, size_t len)
 {
 	uint8_t found[DIGEST_SIZE];
 
@@ -139,6 +142,8 @@ timed_read(struct member *m, replica_handle handle, void *buf, size_t len, uint6
 	average = atomic_load_explicit(&m->latency_ns, memory_order_relaxed);
 	atomic_store_explicit(&m->latency_ns, average - average / 8 + ns / 8, memory_order_relaxed);
 	atomic_fetch_add_explicit(&m->reads, 1, memory_order_relaxed);
+	if (n > 0)
+		atomic_fetch_add_explicit(&m->read_bytes, (unsigned long long)n, memory_order_relaxed);
 	return n;
 }
 
@@ -163,7 +168,7 @@ copy_read(struct volume *v, struct member *m, const struct node *node, uint64_t 
 	ssize_t n;
 
 	n = m->r->ops->pread(m->r, node->file->handle[m->index], data, len, index * BLOCK);
-	return n == (ssize_t)len && block_matches(v, tag, data, len);
+	return n == (ssize_t)len && blocks_match(v, tag, data, len);
 }
 
 /*
@@ -251,12 +256,47 @@ copy_mend(struct volume *v, struct member *m, const char *from, struct node *nod
 		log_debug("%s: block %" PRIu64 " on replica %s made as on %s after the unclean stop", path, index, m->r->path, from);
 	} else if (rc == 0) {
 		atomic_fetch_add(&m->mended, 1);
+		events_emit(v, &(struct event){ .kind = EVENT_MENDED, .replica = m->r->path, .path = path, .detail = "a block" });
 		log_warning("mended %s: block %" PRIu64 " (offset %" PRIu64 ") on replica %s from %s",
 		    path, index, index * BLOCK, m->r->path, from);
 	} else if (members_settle(v, m, rc, "mending a block") < 0) {
 		log_warning("%s: block %" PRIu64 " (offset %" PRIu64 ") is bad on replica %s and cannot be mended now: %s",
 		    path, index, index * BLOCK, m->r->path, strerror(-rc));
 	}
+}
+
+struct lost { struct hashmap_link by_place; };
+
+/*
+ * Count a block that nobody can prove, but once.  Two that are mixed up, which
+ * 64 bits all but rule out, or more than are kept in mind, make a wrong count
+ * and nothing else.
+ */
+static void
+count_lost(struct volume *v, const struct node *node, uint64_t index)
+{
+	uint64_t place = node_key(node) * UINT64_C(0x9e3779b97f4a7c15) + (index + 1) * UINT64_C(0xbf58476d1ce4e5b9);
+	struct lost *lost;
+
+	if (hashmap_find(&v->lost, place) != NULL)
+		return;
+	atomic_fetch_add(&v->blocks_lost, 1);
+	if (v->lost.count < LOST_MAX && (lost = malloc(sizeof(*lost))) != NULL)
+		hashmap_insert(&v->lost, &lost->by_place, place);
+}
+
+static void
+free_lost(struct hashmap_link *link, void *arg)
+{
+	(void)arg;
+	free(hashmap_entry(link, struct lost, by_place));
+}
+
+void
+blocks_forget(struct volume *v)
+{
+	hashmap_each(&v->lost, free_lost, NULL);
+	hashmap_free(&v->lost);
 }
 
 static void
@@ -270,9 +310,11 @@ report_lost(struct volume *v, struct node *node, uint64_t index)
 	node->reported = index + 1;
 	for_each_member(v, m)
 		atomic_fetch_add(&m->unmended, 1);
+	count_lost(v, node, index);
 	log_error("%s: block %" PRIu64 " (offset %" PRIu64 ") matches its checksum on no replica: reading it fails "
 	    "until it is wholly overwritten; restore it from a backup",
 	    nodes_path(v, node, path, sizeof(path)), index, index * BLOCK);
+	events_emit(v, &(struct event){ .kind = EVENT_UNMENDABLE, .path = path, .detail = "a block matches its checksum on no replica" });
 }
 
 int
@@ -325,7 +367,7 @@ blocks_prove(struct volume *v, struct node *node, struct member *m, uint64_t fir
 	n = m->r->ops->pread(m->r, node->file->handle[m->index], s->data, len, first * BLOCK);
 	for (i = 0; i < count; i++) {
 		one = block_len(node, first + i);
-		if (n < (ssize_t)(i * BLOCK + one) || !block_matches(v, s->tags + i * DIGEST_SIZE, s->data + i * BLOCK, one))
+		if (n < (ssize_t)(i * BLOCK + one) || !blocks_match(v, s->tags + i * DIGEST_SIZE, s->data + i * BLOCK, one))
 			blocks_mend(v, node, first + i, good);
 	}
 }
@@ -383,7 +425,7 @@ blocks_read(struct volume *v, struct node *node, uint64_t first, uint64_t count,
 		len = block_len(node, first + i);
 		/* Bytes that were not there prove nothing, not even zeros. */
 		if (n >= (ssize_t)(i * BLOCK + len) &&
-		    block_matches(v, s->tags + i * DIGEST_SIZE, data + i * BLOCK, len))
+		    blocks_match(v, s->tags + i * DIGEST_SIZE, data + i * BLOCK, len))
 			continue;
 		if (!open_everywhere(v, node))
 			return -EAGAIN;

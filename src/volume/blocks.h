@@ -24,6 +24,9 @@ int blocks_read(struct volume *volume, struct node *node, uint64_t first, uint64
  */
 int blocks_mend(struct volume *volume, struct node *node, uint64_t index, uint8_t *data);
 
+/* blocks_match(volume, tag, data, len): is this the block, of ${len} bytes, that ${tag} stands for? */
+bool blocks_match(const struct volume *volume, const uint8_t *tag, const uint8_t *data, size_t len);
+
 /*
  * blocks_prove(volume, node, member, first, count):
  * Read one member's copy of up to FILE_IO_MAX / BLOCK blocks, and mend those
@@ -47,5 +50,8 @@ uint8_t *blocks_scratch_edges(void);
  */
 int64_t blocks_seek_data(struct volume *volume, struct node *node, uint64_t offset);
 int64_t blocks_seek_hole(struct volume *volume, struct node *node, uint64_t offset);
+
+/* blocks_forget(volume): what was kept in mind of lost blocks. */
+void blocks_forget(struct volume *volume);
 
 #endif

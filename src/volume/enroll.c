@@ -301,7 +301,8 @@ attach(struct volume *v, struct member *m, struct replica *r, char *why)
 	m->let_go = true;
 	pthread_mutex_lock(&v->label_lock);
 	m->label = label;
-	m->r = r;
+	/* As in volume/away: volume/status looks without a lock. */
+	__atomic_store_n(&m->r, r, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&v->label_lock);
 	log_info("%s: is replica %s, which was not named at the mount; looking at it now", r->path, m->name);
 	volume_hurry(v);

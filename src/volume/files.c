@@ -7,6 +7,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "volume/edits.h"
+#include "volume/events.h"
 #include "volume/files.h"
 #include "volume/handles.h"
 #include "volume/load.h"
@@ -310,6 +311,7 @@ length_mend(struct volume *v, struct node *node, struct member *m, replica_handl
 	nodes_path(v, node, path, sizeof(path));
 	if (rc == 0) {
 		atomic_fetch_add(&m->mended, 1);
+		events_emit(v, &(struct event){ .kind = EVENT_MENDED, .replica = m->r->path, .path = path, .detail = "its length" });
 		log_warning("mended %s: its length on replica %s was %lld, and is %" PRIu64,
 		    path, m->r->path, (long long)found, node->size);
 	}

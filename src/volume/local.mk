@@ -8,7 +8,12 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/dir.c src/volume/dir.h \
 	src/volume/edits.c src/volume/edits.h \
 	src/volume/enroll.c src/volume/enroll.h \
+	src/volume/events.c src/volume/events.h \
 	src/volume/examine.c \
+	src/volume/explain.c src/volume/explain.h \
+	src/volume/explain_data.c \
+	src/volume/explain_names.c \
+	src/volume/explain_private.h \
 	src/volume/file.c src/volume/file.h \
 	src/volume/files.c src/volume/files.h \
 	src/volume/form.c \
@@ -38,6 +43,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/show.h \
 	src/volume/spots.c src/volume/spots.h \
 	src/volume/state.h \
+	src/volume/status.c src/volume/status.h \
 	src/volume/store.c src/volume/store.h \
 	src/volume/torn.c src/volume/torn.h \
 	src/volume/volume.c src/volume/volume.h \

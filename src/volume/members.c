@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "format/roster.h"
@@ -6,6 +7,7 @@
 #include "meta/pending.h"
 #include "util/log.h"
 #include "util/stall.h"
+#include "volume/events.h"
 #include "volume/members.h"
 #include "volume/missed.h"
 #include "volume/volume.h"
@@ -68,11 +70,34 @@ load_of(struct member *m)
 	    (atomic_load_explicit(&m->in_flight, memory_order_relaxed) + 1);
 }
 
+/*
+ * Stay with the file's home, so that it is cached once, unless that one is
+ * several times as busy or slow as another.
+ */
+static struct member *
+home_or_idle(struct volume *v, uint64_t id, unsigned count, enum members_reason *why)
+{
+	struct member *home, *m;
+
+	*why = MEMBERS_HOME;
+	if ((home = member_nth(v, (unsigned)(id % count))) == NULL)
+		return member_nth(v, 0);
+	if (atomic_load_explicit(&home->in_flight, memory_order_relaxed) == 0)
+		return home;
+	for_each_member(v, m) {
+		if (load_of(home) / 4 > load_of(m)) {
+			*why = MEMBERS_LOAD;
+			return m;
+		}
+	}
+	return home;
+}
+
 struct member *
 members_for_read(struct volume *v, uint64_t id)
 {
 	unsigned count = members_in_sync(v);
-	struct member *home, *m;
+	enum members_reason why;
 
 	if (count == 0)
 		return NULL;
@@ -80,20 +105,22 @@ members_for_read(struct volume *v, uint64_t id)
 		return member_nth(v, 0);
 	if (v->read_policy == VOLUME_READ_ROUND_ROBIN)
 		return member_nth(v, atomic_fetch_add(&v->turn, 1) % count);
+	return home_or_idle(v, id, count, &why);
+}
 
-	/*
-	 * Stay with the file's home, so that it is cached once, unless that
-	 * one is several times as busy or slow as another.
-	 */
-	if ((home = member_nth(v, (unsigned)(id % count))) == NULL)
+struct member *
+members_would_read(struct volume *v, uint64_t id, enum members_reason *why)
+{
+	unsigned count = members_in_sync(v);
+
+	*why = count == 0 ? MEMBERS_NONE : count == 1 ? MEMBERS_ONLY : v->read_policy == VOLUME_READ_FIRST ? MEMBERS_FIRST : MEMBERS_TURN;
+	if (count == 0)
+		return NULL;
+	if (*why != MEMBERS_TURN)
 		return member_nth(v, 0);
-	if (atomic_load_explicit(&home->in_flight, memory_order_relaxed) == 0)
-		return home;
-	for_each_member(v, m) {
-		if (load_of(home) / 4 > load_of(m))
-			return m;
-	}
-	return home;
+	if (v->read_policy == VOLUME_READ_ROUND_ROBIN)
+		return member_nth(v, atomic_load(&v->turn) % count);
+	return home_or_idle(v, id, count, why);
 }
 
 /*
@@ -124,6 +151,7 @@ labels_write(struct volume *v)
 		log_error("%s: cannot write the label: %s; the replica is out of sync from now on",
 		    m->r->path, strerror(-rc));
 		drop(v, m);
+		events_emit(v, &(struct event){ .kind = EVENT_REPLICA_LOST, .replica = m->r->path, .detail = strerror(-rc) });
 		lost++;
 	}
 	return lost;
@@ -292,6 +320,15 @@ members_hold(struct volume *v, bool hold)
 	pthread_mutex_unlock(&v->hold_lock);
 }
 
+static void
+lost_event(struct volume *v, const struct member *m, int error, const char *doing)
+{
+	char detail[128];
+
+	snprintf(detail, sizeof(detail), "%s: %s", doing, strerror(error < 0 ? -error : error));
+	events_emit(v, &(struct event){ .kind = EVENT_REPLICA_LOST, .replica = m->r->path, .detail = detail });
+}
+
 void
 members_lose(struct volume *v, struct member *m, int error, const char *doing)
 {
@@ -301,11 +338,14 @@ members_lose(struct volume *v, struct member *m, int error, const char *doing)
 		log_error("%s: failed while %s: %s; the volume goes on with %u of %u replicas; "
 		    "check the device: when it is back, the replica is brought up to date by itself",
 		    m->r->path, doing, strerror(error < 0 ? -error : error), members_in_sync(v), members_count(v));
+		lost_event(v, m, error, doing);
 		if (members_in_sync(v) > 0 && !v->no_writes)
 			labels_event_locked(v, false, NULL);
-		if (members_in_sync(v) < v->min_replicas && !atomic_exchange(&v->read_only, true))
+		if (members_in_sync(v) < v->min_replicas && !atomic_exchange(&v->read_only, true)) {
 			log_error("fewer than min-replicas=%u replicas are left: the volume is read-only now",
 			    v->min_replicas);
+			events_emit(v, &(struct event){ .kind = EVENT_READ_ONLY, .detail = "fewer than min-replicas are left" });
+		}
 	}
 	pthread_mutex_unlock(&v->label_lock);
 }

@@ -17,6 +17,9 @@ struct member *members_first(struct volume *volume);
 struct member *members_in_turn(struct volume *volume, unsigned turn);
 /* members_for_read(volume, id): the member that should be asked first for this file, or NULL if none is left. */
 struct member *members_for_read(struct volume *volume, uint64_t id);
+/* members_would_read(volume, id, why): the same for whoever only wants to know, and why that one. */
+enum members_reason { MEMBERS_NONE, MEMBERS_ONLY, MEMBERS_FIRST, MEMBERS_TURN, MEMBERS_HOME, MEMBERS_LOAD };
+struct member *members_would_read(struct volume *volume, uint64_t id, enum members_reason *why);
 
 /*
  * members_lose(volume, member, error, doing, path):

@@ -196,16 +196,22 @@ missed_synced(struct volume *v, uint32_t epoch)
 	pthread_mutex_unlock(&v->nodes_lock);
 }
 
-void
-missed_away(struct volume *v, struct member *m)
+static int64_t
+now_ns(void)
 {
 	struct timespec now;
 
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void
+missed_away(struct volume *v, struct member *m)
+{
 	pthread_mutex_lock(&v->missed_lock);
 	atomic_fetch_or(&v->away, bit_of(m));
 	pthread_mutex_unlock(&v->missed_lock);
-	clock_gettime(CLOCK_REALTIME, &now);
-	atomic_store(&m->away_since, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+	atomic_store(&m->away_since, now_ns());
 }
 
 void
@@ -375,6 +381,7 @@ missed_join(struct volume *v, struct member *m)
 	pthread_mutex_lock(&v->missed_lock);
 	joined = v->missed_count[m->index] == 0 && !m->lack.walk && atomic_load(&m->state) == MEMBER_RESYNCING;
 	if (joined) {
+		atomic_store(&m->synced_since, now_ns());
 		atomic_store(&m->state, MEMBER_IN_SYNC);
 		atomic_fetch_and(&v->away, ~bit_of(m));
 		lack_free(&m->lack);

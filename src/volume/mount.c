@@ -8,12 +8,14 @@
 #include "meta/label.h"
 #include "util/log.h"
 #include "volume/away.h"
+#include "volume/blocks.h"
 #include "volume/load.h"
 #include "volume/members.h"
 #include "volume/missed.h"
 #include "volume/mount.h"
 #include "volume/nodes.h"
 #include "volume/settle.h"
+#include "volume/status.h"
 #include "volume/volume.h"
 
 static int
@@ -46,6 +48,7 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	v->read_policy = mount->options->read_policy;
 	v->min_replicas = mount->options->min_replicas > 0 ? mount->options->min_replicas : 1;
 	v->no_writes = mount->read_only;
+	v->events = mount->options->events;
 	v->euid = geteuid();
 	v->egid = getegid();
 	atomic_store(&v->read_only, mount->read_only);
@@ -75,12 +78,14 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	list_init(&v->missed);
 	atomic_store(&v->epoch, 1);
 	pthread_mutex_init(&v->absent_lock, NULL);
+	pthread_mutex_init(&v->status_lock, NULL);
 	list_init(&v->dirs);
 	list_init(&v->dirty);
 	list_init(&v->patrol);
 	list_init(&v->files);
 	*out = v;
-	if ((rc = hashmap_init(&v->by_id)) != 0 || (rc = hashmap_init(&v->by_name)) != 0 || (rc = hashmap_init(&v->remade)) != 0)
+	if ((rc = hashmap_init(&v->by_id)) != 0 || (rc = hashmap_init(&v->by_name)) != 0 || (rc = hashmap_init(&v->remade)) != 0 ||
+	    (rc = hashmap_init(&v->lost)) != 0)
 		return rc;
 	return intent_new(&v->digest, &v->intent);
 }
@@ -97,6 +102,7 @@ member_add(struct volume *v, struct candidate *c, bool no_writes)
 	m->meta = m->tags = REPLICA_NONE;
 	m->label = c->label;
 	m->uuid = c->label.replica;
+	v->uuid = c->label.volume;
 	if ((entry = label_member(&m->label, &m->uuid)) != NULL)
 		memcpy(m->name, entry->name, sizeof(m->name));
 	m->r = c->r;
@@ -278,6 +284,8 @@ mount_release(struct volume *v)
 	hashmap_free(&v->by_id);
 	hashmap_free(&v->by_name);
 	hashmap_free(&v->remade);
+	blocks_forget(v);
+	status_release(v);
 	sodium_memzero(&v->digest, sizeof(v->digest));
 	free(v);
 	return rc;

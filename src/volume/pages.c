@@ -6,6 +6,7 @@
 
 #include "meta/tagfile.h"
 #include "util/log.h"
+#include "volume/events.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
@@ -59,6 +60,7 @@ page_mend(struct volume *v, struct member *m, struct node *node, struct file *fi
 	nodes_path(v, node, path, sizeof(path));
 	if (rc == 0) {
 		atomic_fetch_add(&m->mended, 1);
+		events_emit(v, &(struct event){ .kind = EVENT_MENDED, .replica = m->r->path, .path = path, .detail = "a page of tags" });
 		log_warning("mended tags of %s: page %" PRIu64 " on replica %s", path, index, m->r->path);
 	} else if (members_settle(v, m, rc, "mending tags") < 0) {
 		log_warning("%s: cannot mend tags page %" PRIu64 " on replica %s: %s", path, index, m->r->path, strerror(-rc));

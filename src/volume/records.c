@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "util/log.h"
+#include "volume/events.h"
 #include "volume/handles.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
@@ -47,6 +48,7 @@ record_mend(struct volume *v, struct member *m, struct node *node, const uint8_t
 	nodes_path(v, node, path, sizeof(path));
 	if (rc == 0) {
 		atomic_fetch_add(&m->mended, 1);
+		events_emit(v, &(struct event){ .kind = EVENT_MENDED, .replica = m->r->path, .path = path, .detail = "the record" });
 		log_warning("mended %s: the record on replica %s", path, m->r->path);
 	} else if (members_settle(v, m, rc, "mending a record") < 0) {
 		log_warning("%s: cannot mend the record on replica %s: %s", path, m->r->path, strerror(-rc));

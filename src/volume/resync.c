@@ -12,6 +12,7 @@
 #include "util/log.h"
 #include "volume/away.h"
 #include "volume/enroll.h"
+#include "volume/events.h"
 #include "volume/files.h"
 #include "volume/load.h"
 #include "volume/members.h"
@@ -367,6 +368,7 @@ round_walk(struct resync *r)
 	missed_walk(r->v, r->m, false);
 	atomic_store(&r->m->resync_total, count_files(r->v));
 	atomic_store(&r->m->resync_done, 0);
+	atomic_store(&r->m->resync_walks, true);
 	r->walk = r->deep = true;
 	if ((rc = resync_names(r, r->v->root, REPLICA_ROOT, true)) == 0)
 		rc = resync_names(r, r->v->root, REPLICA_ROOT, false);
@@ -378,6 +380,7 @@ round_walk(struct resync *r)
 	if (rc != 0)
 		missed_walk(r->v, r->m, true);
 	atomic_store(&r->m->resync_total, atomic_load(&r->m->resync_done));
+	atomic_store(&r->m->resync_walks, false);
 	return rc;
 }
 
@@ -557,6 +560,8 @@ done(struct volume *v, struct resync *r, uint64_t started)
 	    " renamed, %" PRIu64 " removed; %" PRIu64 " bytes of data and %" PRIu64 " of tags written, %" PRIu64 " compared%s",
 	    m->r->path, clock_monotonic_ms() - started, atomic_load(&m->resync_done), r->changed, r->renamed, r->removed,
 	    r->written, r->tags, r->compared, r->lost > 0 ? "; some could not be proved (see fsck.mendfs)" : "");
+	events_emit(v, &(struct event){ .kind = EVENT_RESYNC_DONE, .replica = m->r->path,
+	    .detail = r->lost > 0 ? "some files could not be proved; see fsck.mendfs" : NULL });
 	m->wait_ms = 0;
 	resync_staging_remove(r);
 	if (members_in_sync(v) >= v->min_replicas && atomic_exchange(&v->read_only, false))

@@ -10,6 +10,7 @@
 #include "meta/quarantine.h"
 #include "meta/stamp.h"
 #include "util/log.h"
+#include "volume/events.h"
 #include "volume/files.h"
 #include "volume/handles.h"
 #include "volume/load.h"
@@ -460,6 +461,8 @@ report_mended(struct ask *a, struct member *m, enum judge_state state, const str
 		return;
 	}
 	atomic_fetch_add(&m->mended, 1);
+	events_emit(a->v, &(struct event){ .kind = EVENT_MENDED, .replica = m->r->path, .path = a->path,
+	    .detail = state_text(state) });
 	log_warning("mended %s on replica %s from replica %s: %s", a->path, m->r->path, source->r->path, state_text(state));
 }
 

@@ -99,15 +99,21 @@ struct member {
 	struct member *replaces;	/* to be removed when this one is in sync; roster lock */
 	uint64_t probe_ms, wait_ms;	/* when it is looked for, and how long after that again; keeper's */
 	_Atomic uint64_t resync_done, resync_total;
+	_Atomic bool resync_walks;	/* the total is an estimate */
 
 	/* For choosing and for the administrator; races lose a count at worst. */
 	atomic_uint in_flight;
 	atomic_ullong latency_ns;	/* moving average of uncached reads */
-	atomic_ullong reads, blocks_bad, mended, unmended;
+	atomic_ullong reads, read_bytes, writes, written_bytes;
+	atomic_ullong blocks_bad, mended, unmended;
+	_Atomic int64_t synced_since;	/* when it joined in this mount; 0: was there from the start; nanoseconds since 1970 */
+	_Atomic uint64_t space_total, space_free, inodes_total, inodes_free;	/* bytes; as volume/status last saw it */
 };
 
 struct volume {
 	struct digest digest;
+	struct uuid uuid;
+	struct events *events;		/* NULL: nobody wants to be told */
 	struct member members[VOLUME_REPLICAS_MAX];
 	_Atomic unsigned member_count;	/* grows under the tree lock, exclusively, when all of the new one is set up */
 	enum volume_read_policy read_policy;
@@ -169,6 +175,12 @@ struct volume {
 	size_t dropped_count;
 	uint32_t dropped_too_many;	/* the epoch in which there was no room for one */
 
+	int64_t mounted_since;		/* nanoseconds since 1970 */
+	pthread_mutex_t status_lock;	/* a leaf; volume/status's: */
+	struct status_samples *samples;
+	struct hashmap lost;		/* blocks that no replica proves; heal lock */
+	atomic_ullong blocks_lost;	/* how many different ones were met */
+
 	pthread_mutex_t settle_lock;	/* recursive: one settling of names at a time */
 	pthread_mutex_t heal_lock;	/* one mending at a time: each block is counted once */
 	atomic_ullong tag_pages;
@@ -191,7 +203,8 @@ struct volume {
 	pthread_t walker;		/* reconciles in the background after an unclean stop */
 	bool walker_runs;
 	_Atomic bool walker_stop;
-	_Atomic bool reconciling;	/* the walker is at it */
+	_Atomic bool reconciling;	/* the walker is at it, */
+	_Atomic uint64_t walked_names, walked_files;	/* and has come so far */
 	_Atomic bool walk_again;	/* something that is to be settled got another name meanwhile */
 	_Atomic bool walk_moved;	/* something got another name, or none: what the walk has not seen may be there */
 };

@@ -15,9 +15,16 @@
 #include "volume/nodes.h"
 #include "volume/patrol.h"
 #include "volume/resync.h"
+#include "volume/status.h"
 #include "volume/store.h"
 #include "volume/volume.h"
 #include "volume/walk.h"
+
+const struct uuid *
+volume_uuid(const struct volume *v)
+{
+	return &v->uuid;
+}
 
 bool
 volume_read_only(const struct volume *v)
@@ -39,6 +46,8 @@ volume_start(struct volume *v)
 	int rc;
 
 	files_limit(v);
+	if ((rc = status_start(v)) != 0)
+		return rc;
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		snprintf(name, sizeof(name), "replica %u", m->index);
 		if (m->r != NULL && (rc = lane_new(name, &m->lane)) != 0)

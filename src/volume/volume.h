@@ -23,6 +23,8 @@
 #define VOLUME_REPLICAS_MAX 16
 
 struct replica;
+struct events;
+struct uuid;
 
 enum volume_read_policy { VOLUME_READ_AUTO, VOLUME_READ_FIRST, VOLUME_READ_ROUND_ROBIN };
 
@@ -38,6 +40,7 @@ struct volume_options {
 	const char *key_file;		/* NULL: none */
 	enum volume_read_policy read_policy;
 	unsigned min_replicas;		/* at least 1 */
+	struct events *events;		/* where what happens is noted (volume/events), or NULL; outlives the volume */
 	/*
 	 * NULL, or called with each replica once it is opened, before anything is
 	 * read: it may put another in its place that passes on to it (a test's
@@ -73,6 +76,8 @@ int volume_start(struct volume *volume);
  */
 int volume_close(struct volume *volume);
 
+/* volume_uuid(volume): whose replicas these are. */
+const struct uuid *volume_uuid(const struct volume *volume);
 /* volume_read_only(volume): mounted so, or turned so. */
 bool volume_read_only(const struct volume *volume);
 /* volume_root(volume): the top directory; it is never forgotten. */

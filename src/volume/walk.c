@@ -9,6 +9,7 @@
 #include "util/hashmap.h"
 #include "util/log.h"
 #include "volume/dir.h"
+#include "volume/events.h"
 #include "volume/members.h"
 #include "volume/names.h"
 #include "volume/nodes.h"
@@ -41,6 +42,7 @@ progress(struct walk *w)
 	uint64_t now = clock_monotonic_ms();
 
 	w->names++;
+	atomic_store(&w->v->walked_names, w->names);
 	if (now - w->reported_ms < REPORT_MS)
 		return;
 	w->reported_ms = now;
@@ -78,6 +80,7 @@ walk_file(struct walk *w, struct node *node)
 	torn = node->torn != NULL;
 	pthread_rwlock_unlock(&node->lock);
 	w->files += torn;
+	atomic_store(&v->walked_files, w->files);
 	if (torn && (rc = torn_finish(v, node)) == -ESTALE) {
 		pthread_rwlock_rdlock(&node->lock);
 		gone = node->nlink == 0;
@@ -231,6 +234,7 @@ walk_run(void *arg)
 		intent_settle_all(v->intent);
 		log_info("all that was being changed is reconciled: %" PRIu64 " names looked at, %" PRIu64 " files gone through",
 		    w.names, w.files);
+		events_emit(v, &(struct event){ .kind = EVENT_RECONCILED });
 	} else {
 		log_warning("some files could not be reconciled (see above); run fsck.mendfs when the volume is unmounted");
 	}

@@ -197,6 +197,10 @@ fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, ui
 	}
 
 	for (i = 0; i < count; i++) {
+		if (jobs[i].result > 0) {
+			atomic_fetch_add_explicit(&jobs[i].m->writes, 1, memory_order_relaxed);
+			atomic_fetch_add_explicit(&jobs[i].m->written_bytes, (unsigned long long)jobs[i].result, memory_order_relaxed);
+		}
 		if (jobs[i].result < 0 && !replica_error_is_own((int)jobs[i].result)) {
 			members_lose(v, jobs[i].m, (int)jobs[i].result, "writing data");
 			continue;

@@ -633,6 +633,12 @@ layer_open(struct replica *r, struct replica_at at, bool writable, replica_handl
 	return INNER(r)->ops->open(INNER(r), at, writable, handle, st);
 }
 
+static int
+layer_open_direct(struct replica *r, struct replica_at at, replica_handle *handle)
+{
+	return INNER(r)->ops->open_direct(INNER(r), at, handle);
+}
+
 static void
 layer_close(struct replica *r, replica_handle file)
 {
@@ -678,7 +684,7 @@ static const struct replica_ops layer_ops = {
 	.create = layer_create, .tmpfile = layer_tmpfile, .link = layer_link, .unlink = layer_unlink, .rename = layer_rename,
 	.readlink = layer_readlink, .chmod = layer_chmod, .chown = layer_chown,
 	.xattr_get = layer_xattr_get, .xattr_set = layer_xattr_set, .xattr_remove = layer_xattr_remove, .xattr_list = layer_xattr_list,
-	.open = layer_open, .close = layer_close, .pread = layer_pread, .pwrite = layer_pwrite, .truncate = layer_truncate,
+	.open = layer_open, .open_direct = layer_open_direct, .close = layer_close, .pread = layer_pread, .pwrite = layer_pwrite, .truncate = layer_truncate,
 	.fallocate = layer_fallocate, .seek = layer_seek, .fsync = layer_fsync, .drop_cache = layer_drop_cache, .lock = layer_lock,
 };
 

@@ -2,6 +2,7 @@
 # --enable-fuzzing they are libFuzzer's, and `make fuzzers' builds them.
 
 fuzz_harnesses = \
+	tests/fuzz/fuzz_control \
 	tests/fuzz/fuzz_intent \
 	tests/fuzz/fuzz_label \
 	tests/fuzz/fuzz_pending \
@@ -17,6 +18,9 @@ TESTS += $(fuzz_harnesses)
 endif
 fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 
+tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c $(fuzz_main)
+tests_fuzz_fuzz_control_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_control_LDADD = $(LIBS_CONTROL)
 tests_fuzz_fuzz_intent_SOURCES = tests/fuzz/fuzz_intent.c $(fuzz_main)
 tests_fuzz_fuzz_intent_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_intent_LDADD = $(LIBS_FORMAT)

@@ -175,6 +175,26 @@ make_pendings(void)
 	pending_free(&pending);
 }
 
+/* Requests are text: no byte before them says how to take them. */
+static void
+make_requests(void)
+{
+	static const struct { const char *name, *rest; } requests[] = {
+		{ "status", "\"command\":\"status\"}" },
+		{ "metrics", "\"command\":\"metrics\"}" },
+		{ "resync", "\"command\":\"resync\",\"x\":[1,-2.5e3,null,true,{\"\\u0000\":\"\\ud83d\\ude00\"}]}" },
+		{ "explain", "\"command\":\"explain\",\"path\":\"a/b\",\"path_hex\":\"612f62\"}" },
+		{ "explain-top", "\"command\":\"explain\",\"path_hex\":\"\"}" },
+		{ "explain-dots", "\"command\":\"explain\",\"path_hex\":\"2e2e2f2e6d656e646673\"}" },
+		{ "unknown", "\"command\":\"fly\"}" },
+		{ "twice", "\"command\":\"status\",\"command\":\"status\"}" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		seed("control", requests[i].name, '{', "", 0, requests[i].rest, strlen(requests[i].rest));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -188,5 +208,6 @@ main(int argc, char **argv)
 	make_tagpages();
 	make_intents();
 	make_pendings();
+	make_requests();
 	return 0;
 }

@@ -34,6 +34,9 @@ integration_tests = \
 	tests/integration/25-return.sh \
 	tests/integration/26-resync.sh \
 	tests/integration/28-control.sh \
+	tests/integration/29-explain.sh \
+	tests/integration/29-onevent.sh \
+	tests/integration/29-status.sh \
 	tests/integration/30-git.sh \
 	tests/integration/31-sqlite.sh \
 	tests/integration/32-postgres.sh \

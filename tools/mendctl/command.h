@@ -12,7 +12,7 @@
 #define PROGRAM "mendctl"
 
 /* Exit statuses; those of control/request.h are the same. */
-enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
+enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_DEGRADED };
 
 struct command {
 	const char *name;
@@ -46,6 +46,9 @@ int remove_run(const struct command *command, int argc, char **argv);
 int replace_run(const struct command *command, int argc, char **argv);
 int quarantine_run(const struct command *command, int argc, char **argv);
 int resolve_run(const struct command *command, int argc, char **argv);
+int explain_run(const struct command *command, int argc, char **argv);
+int metrics_run(const struct command *command, int argc, char **argv);
 int resync_run(const struct command *command, int argc, char **argv);
+int status_run(const struct command *command, int argc, char **argv);
 
 #endif

@@ -22,7 +22,10 @@ static const struct command commands[] = {
 	    "versions of files that were put aside: show, bring back, remove", quarantine_run },
 	{ "resolve", "--keep NAME|REPLICA REPLICA...",
 	    "settle a fork: which side wins; of replicas that are not mounted", resolve_run },
+	{ "explain", "[--json] PATH", "what each replica has of a file, and what would be made of it", explain_run },
+	{ "metrics", "MOUNTPOINT", "the same in numbers, as Prometheus reads them", metrics_run },
 	{ "resync", "MOUNTPOINT", "look for replicas that are away now", resync_run },
+	{ "status", "[--json] [--watch[=SECONDS]] MOUNTPOINT", "which replicas are in sync, what is pending, counts", status_run },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -3,6 +3,7 @@
 format_tests = \
 	tests/unit/format/test_events \
 	tests/unit/format/test_intent \
+	tests/unit/format/test_jsonline \
 	tests/unit/format/test_label \
 	tests/unit/format/test_pending \
 	tests/unit/format/test_record \
@@ -17,6 +18,8 @@ tests_unit_format_test_events_LDADD = $(format_test_libs)
 tests_unit_format_test_intent_SOURCES = tests/unit/format/test_intent.c \
 	$(unit_headers) tests/unit/hex.h
 tests_unit_format_test_intent_LDADD = $(format_test_libs)
+tests_unit_format_test_jsonline_SOURCES = tests/unit/format/test_jsonline.c $(unit_headers)
+tests_unit_format_test_jsonline_LDADD = $(format_test_libs)
 tests_unit_format_test_label_SOURCES = tests/unit/format/test_label.c \
 	$(unit_headers) tests/unit/hex.h
 tests_unit_format_test_label_LDADD = $(format_test_libs)

@@ -8,8 +8,7 @@ fuse_tests = \
 check_PROGRAMS += $(fuse_tests)
 TESTS += $(fuse_tests)
 
-# Nothing of the volume's is called here, so it need not be linked.
-fuse_test_libs = src/fuse/libfront.a $(LIBS_HASH) $(INIH_LIBS) $(CHECK_LIBS)
+fuse_test_libs = src/fuse/libfront.a $(LIBS_CONTROL) $(CHECK_LIBS)
 
 tests_unit_fuse_test_conffile_SOURCES = tests/unit/fuse/test_conffile.c tests/unit/check_main.h
 tests_unit_fuse_test_conffile_LDADD = $(fuse_test_libs)

@@ -130,6 +130,20 @@ START_TEST(plain_command_line)
 }
 END_TEST
 
+START_TEST(on_event)
+{
+	ck_assert_int_eq(parse("mendfs a b mnt"), 0);
+	ck_assert_ptr_null(options.on_event);
+	ck_assert_int_eq(parse("mendfs -o on-event=/bin/true a b mnt"), 0);
+	ck_assert_str_eq(options.on_event, "/bin/true");
+	ck_assert_int_eq(parse("mendfs --on_event=/bin/true a b mnt"), 0);
+	ck_assert_int_eq(parse("mendfs -o on-event=true a b mnt"), -EINVAL);
+	assert_has(options.settings.error, "on-event: true: is no absolute path");
+	ck_assert_int_eq(parse("mendfs -o on-event=/nothing/there a b mnt"), -EINVAL);
+	assert_has(options.settings.error, "on-event: /nothing/there: is not there");
+}
+END_TEST
+
 START_TEST(all_options)
 {
 	ck_assert_int_eq(parse("mendfs -f -o ro,degraded,adopt,codec=blake2b,key-file=k,read=first a b mnt "
@@ -312,6 +326,7 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, plain_command_line);
+	tcase_add_test(tcase, on_event);
 	tcase_add_test(tcase, all_options);
 	tcase_add_test(tcase, debug_is_in_the_foreground);
 	tcase_add_test(tcase, help_and_version_need_nothing_else);

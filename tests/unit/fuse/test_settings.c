@@ -114,6 +114,7 @@ static const struct { const char *name, *value, *remedy; } bad[] = {
 	{ "max_threads", "99999999999999999999", "1 to 1024" },
 	{ "ro", "perhaps", "yes or no" },
 	{ "key-file", "", "behind the =" },
+	{ "on-event", "", "behind the =" },
 };
 
 START_TEST(bad_values_are_named)
