@@ -290,14 +290,14 @@ attach(struct volume *v, struct member *m, struct replica *r, char *why)
 		return refuse(why, rc, "%s: its label cannot be read: %s", m->name, strerror(-rc));
 	}
 	snprintf(name, sizeof(name), "replica %u", m->index);
-	if ((retired = realloc(m->retired, (m->retired_count + 1) * sizeof(*retired))) == NULL ||
-	    (rc = lane_new(name, &m->lane)) != 0) {
+	if ((retired = realloc(m->retired, (m->retired_count + 1) * sizeof(*retired))) != NULL)
+		m->retired = retired;
+	if (retired == NULL || lane_new(name, &m->lane) != 0) {
 		r->ops->free(r);
 		return refuse(why, -ENOMEM, "out of memory");
 	}
 	/* The keeper opens it anew. */
 	r->ops->retire(r);
-	m->retired = retired;
 	m->let_go = true;
 	pthread_mutex_lock(&v->label_lock);
 	m->label = label;
@@ -318,7 +318,7 @@ add_locked(struct volume *v, const char *path, const char *mountpoint, struct me
 
 	if (v->no_writes || members_in_sync(v) == 0)
 		return refuse(why, -EROFS, "the volume is read-only, or no replica is in sync: its replicas cannot be changed");
-	if ((rc = open_new(v, path, mountpoint, &r, &known, why)) != 0)
+	if ((rc = open_new(v, path, mountpoint, &r, &known, why)) != 0 || r == NULL)
 		return rc;
 	if (known != NULL && known->r != NULL) {
 		r->ops->free(r);
@@ -457,26 +457,35 @@ find_path(struct volume *v, const char *path)
 	return NULL;
 }
 
+static int
+replace_locked(struct volume *v, struct member *old, const char *path, const char *mountpoint, char *why)
+{
+	/* Asked for before, and cut off: it goes on. */
+	struct member *new = find_path(v, path);
+	bool filled;
+	int rc = 0;
+
+	if (new == old)
+		return refuse(why, -EINVAL, "%s: cannot replace itself", path);
+	if (new == NULL)
+		rc = add_locked(v, path, mountpoint, &new, why);
+	if (rc != 0 || new == NULL)
+		return rc;
+	/* If it is in sync a moment later it waits for the lock. */
+	filled = member_in_sync(new);
+	new->replaces = filled ? NULL : old;
+	return filled ? remove_member(v, old, why) : 0;
+}
+
 int
 volume_replace(struct volume *v, const char *which, const char *path, const char *mountpoint, char *why)
 {
-	struct member *old, *new;
-	bool filled;
+	struct member *old;
 	int rc = -ENOENT;
 
 	pthread_mutex_lock(&v->roster_lock);
-	if ((old = find(v, which, why)) != NULL) {
-		/* Asked for before, and cut off: it goes on. */
-		new = find_path(v, path);
-		if (new == old)
-			rc = refuse(why, -EINVAL, "%s: cannot replace itself", path);
-		else if (new != NULL || (rc = add_locked(v, path, mountpoint, &new, why)) == 0) {
-			/* If it is in sync a moment later it waits for the lock. */
-			filled = member_in_sync(new);
-			new->replaces = filled ? NULL : old;
-			rc = filled ? remove_member(v, old, why) : 0;
-		}
-	}
+	if ((old = find(v, which, why)) != NULL)
+		rc = replace_locked(v, old, path, mountpoint, why);
 	pthread_mutex_unlock(&v->roster_lock);
 	return rc;
 }

@@ -316,7 +316,7 @@ split(const char *where, char *path, char *name)
 		return false;
 	memcpy(path, where, (size_t)(last - where));
 	path[last > where ? last - where - 1 : 0] = '\0';
-	strcpy(name, last);
+	memcpy(name, last, strlen(last) + 1);
 	return true;
 }
 
