@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct { const char *name, *text; enum report_class class; } codes[REPORT_CODES] = {
 	[LABEL_MISSING] = { "F001", "no label", CLASS_SAFE },
@@ -92,6 +93,20 @@ const char *
 report_text(enum report_code code)
 {
 	return codes[code].text;
+}
+
+bool
+report_find(const char *name, enum report_code *code)
+{
+	unsigned i;
+
+	for (i = 0; i < REPORT_CODES; i++) {
+		if (strcmp(codes[i].name, name) == 0) {
+			*code = (enum report_code)i;
+			return true;
+		}
+	}
+	return false;
 }
 
 enum report_class

@@ -78,6 +78,8 @@ void report_free(struct report *report);
 /* report_name(code): "F101"; report_text(code): "block does not match its tag". */
 const char *report_name(enum report_code code);
 const char *report_text(enum report_code code);
+/* report_find(name, code): the reverse of report_name; false: there is none. */
+bool report_find(const char *name, enum report_code *code);
 enum report_class report_class(enum report_code code);
 
 /* report_may(report, code): is a finding of this code to be mended? */

@@ -8,8 +8,10 @@ static const struct control_command commands[] = {
 	{ "replace", control_replace },
 	{ "replicas", control_replicas },
 	{ "explain", control_explain },
+	{ "fsck", control_fsck },
 	{ "metrics", control_metrics },
 	{ "resync", control_resync },
+	{ "scrub", control_scrub },
 	{ "status", control_status },
 };
 

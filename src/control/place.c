@@ -135,7 +135,7 @@ control_place_search(FILE *mountinfo, const char *full, struct control_place *pl
 		len = longest;
 		while (full[len] == '/')
 			len++;
-		(void)strcpy(below, full + len);
+		(void)snprintf(below, PATH_MAX, "%s", full + len);
 	}
 	return found;
 }

@@ -53,8 +53,10 @@ int control_remove(struct control_request *request);
 int control_replace(struct control_request *request);
 int control_replicas(struct control_request *request);
 int control_explain(struct control_request *request);
+int control_fsck(struct control_request *request);
 int control_metrics(struct control_request *request);
 int control_resync(struct control_request *request);
+int control_scrub(struct control_request *request);
 int control_status(struct control_request *request);
 
 #endif

@@ -8,4 +8,5 @@ src_format_libformat_a_SOURCES = \
 	src/format/pending.c src/format/pending.h \
 	src/format/record.c src/format/record.h \
 	src/format/roster.c src/format/roster.h \
+	src/format/scrubstate.c src/format/scrubstate.h \
 	src/format/tagpage.c src/format/tagpage.h

@@ -8,7 +8,7 @@
 #include "fuse/daemon.h"
 #include "util/io.h"
 
-#define ARENAS_MAX 2	/* of malloc: many threads that allocate little need no heap each */
+#define ARENAS_MAX 1	/* of malloc: one more would grow by a page and a system call at a time */
 
 int
 daemon_fork(struct daemon *daemon, int failure_status)

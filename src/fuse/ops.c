@@ -3,7 +3,8 @@
 /*
  * Not here: access (default_permissions), locks (the kernel keeps them, since
  * there is one mount), ioctl, poll and bmap (the kernel's own answers are
- * right), write_buf (a plain buffer is the one copy there must be).
+ * right), write_buf (a plain buffer is the one copy there must be), flush (the
+ * flusher stores records, and the kernel asks but once).
  */
 const struct fuse_lowlevel_ops ops_table = {
 	.init = ops_init,
@@ -29,7 +30,6 @@ const struct fuse_lowlevel_ops ops_table = {
 	.open = ops_open,
 	.read = ops_read,
 	.write = ops_write,
-	.flush = ops_flush,
 	.release = ops_release,
 	.fsync = ops_fsync,
 	.fallocate = ops_fallocate,

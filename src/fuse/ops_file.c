@@ -79,15 +79,6 @@ ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t o
 }
 
 void
-ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	struct front *front = front_of(req);
-
-	(void)fi;
-	(void)fuse_reply_err(req, -file_flush(front->volume, inodes_node(front, ino)));
-}
-
-void
 ops_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi)
 {
 	struct front *front = front_of(req);

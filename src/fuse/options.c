@@ -11,6 +11,7 @@
 #include "fuse/conffile.h"
 #include "fuse/options.h"
 
+#define TIMEOUT_S 30			/* a replica without an answer for so long is lost unless timeout says otherwise */
 #define THREADS_MAX 32			/* requests served at a time unless max_threads says otherwise */
 #define FSNAME_MAX 1000			/* bytes; the kernel takes a page for all mount options */
 #define ENVIRONMENT_PREFIX "MENDFS_"
@@ -404,6 +405,8 @@ convert(struct options *options)
 	volume->degraded = settings_flag(settings, SETTING_DEGRADED, false);
 	volume->adopt = settings_flag(settings, SETTING_ADOPT, false);
 	volume->min_replicas = settings_number(settings, SETTING_MIN_REPLICAS, 1);
+	volume->timeout_ms = 1000 * settings_number(settings, SETTING_TIMEOUT, TIMEOUT_S);
+	volume->watch_all = strcmp(settings_text(settings, SETTING_WATCH, "auto"), "all") == 0;
 	volume->codec_given = codec != NULL;
 	if (codec != NULL)
 		(void)digest_codec_parse(codec, &volume->codec);

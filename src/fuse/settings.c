@@ -10,7 +10,7 @@
 #include "hash/digest.h"
 #include "util/log.h"
 
-enum kind { KIND_FLAG, KIND_NUMBER, KIND_TEXT, KIND_PATH, KIND_CODEC, KIND_READ, KIND_LEVEL, KIND_REPLICA };
+enum kind { KIND_FLAG, KIND_NUMBER, KIND_TEXT, KIND_PATH, KIND_CODEC, KIND_READ, KIND_WATCH, KIND_LEVEL, KIND_REPLICA };
 
 struct entry {
 	const char *name;
@@ -26,6 +26,8 @@ static const struct entry entries[SETTING_COUNT] = {
 	[SETTING_KEY_FILE] = { "key-file", KIND_PATH, 0, 0 },
 	[SETTING_READ] = { "read", KIND_READ, 0, 0 },
 	[SETTING_MIN_REPLICAS] = { "min-replicas", KIND_NUMBER, 1, VOLUME_REPLICAS_MAX },
+	[SETTING_TIMEOUT] = { "timeout", KIND_NUMBER, 0, 86400 },
+	[SETTING_WATCH] = { "watch", KIND_WATCH, 0, 0 },
 	[SETTING_ON_EVENT] = { "on-event", KIND_PATH, 0, 0 },
 	[SETTING_LOG_LEVEL] = { "log-level", KIND_LEVEL, 0, 0 },
 	[SETTING_MAX_THREADS] = { "max_threads", KIND_NUMBER, 1, 1024 },
@@ -213,6 +215,10 @@ check_value(struct settings *settings, const char *where, const struct entry *en
 	case KIND_READ:
 		rc = settings_read_policy(text, &policy);
 		remedy = "say auto, first or round-robin";
+		break;
+	case KIND_WATCH:
+		rc = strcmp(text, "auto") == 0 || strcmp(text, "all") == 0 ? 0 : -EINVAL;
+		remedy = "say auto or all";
 		break;
 	case KIND_LEVEL:
 		rc = log_parse_level(text, &level);

@@ -26,6 +26,8 @@ usage_help(void)
 	    "     key-file=PATH       key of a blake2b volume\n"
 	    "     read=auto|first|round-robin   which replica serves a read (auto)\n"
 	    "     min-replicas=N      read-only below this number in sync (1)\n"
+	    "     timeout=SECONDS     a replica that does not answer for so long is dropped (30; 0: never)\n"
+	    "     watch=auto|all      which calls are given up then: those that may wait, or all (auto)\n"
 	    "     on-event=PROGRAM    called when a replica is lost, a file mended, ...\n"
 	    "     log-level=error|warning|info|debug   (info)\n"
 	    "     max_threads=N       requests served at a time (32)\n"

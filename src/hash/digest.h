@@ -33,7 +33,8 @@ enum digest_purpose {
 	DIGEST_LABEL = 7,	/* the label's text */
 	DIGEST_INTENT = 8,	/* a sector of the intent bitmap */
 	DIGEST_KEY = 9,		/* the key's fingerprint in the label */
-	DIGEST_PENDING = 10	/* a log of what a replica missed */
+	DIGEST_PENDING = 10,	/* a log of what a replica missed */
+	DIGEST_SCRUB = 11	/* the text of a scrub's resume point */
 };
 
 struct digest { enum digest_codec codec; uint8_t key[DIGEST_KEY_SIZE]; };

@@ -53,6 +53,30 @@ listing_read(struct replica *r, replica_handle dir, struct listing *listing)
 	return 0;
 }
 
+int
+listing_join(struct listing *all, struct listing *more)
+{
+	size_t room = all->count + more->count, i = 0, j = 0, count = 0;
+	char **names;
+	int order;
+
+	if (room == 0)
+		return 0;
+	if ((names = reallocarray(NULL, room, sizeof(char *))) == NULL)
+		return -ENOMEM;
+	while (i < all->count || j < more->count) {
+		order = i == all->count ? 1 : j == more->count ? -1 : strcmp(all->names[i], more->names[j]);
+		names[count++] = order <= 0 ? all->names[i++] : more->names[j++];
+		if (order == 0)
+			free(more->names[j++]);
+	}
+	free(all->names);
+	free(more->names);
+	*all = (struct listing){ names, count, room };
+	memset(more, 0, sizeof(*more));
+	return 0;
+}
+
 void
 listing_free(struct listing *listing)
 {

@@ -24,6 +24,9 @@ struct listing {
 int listing_read(struct replica *r, replica_handle dir, struct listing *listing);
 void listing_free(struct listing *listing);
 
+/* listing_join(all, more): what is in ${more}, which is empty then, and not in ${all}, goes there.  -ENOMEM: neither has changed. */
+int listing_join(struct listing *all, struct listing *more);
+
 /*
  * listing_open_path(r, path, dir):
  * Open the directory ${path}, components separated by slashes, "" for the top

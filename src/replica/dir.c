@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -304,6 +305,7 @@ static const struct replica_ops dir_ops = {
 	.open_direct = dir_replica_open_direct,
 	.close = dir_replica_close,
 	.pread = dir_replica_pread,
+	.pread_cached = dir_replica_pread_cached,
 	.pwrite = dir_replica_pwrite,
 	.truncate = dir_replica_truncate,
 	.fallocate = dir_replica_fallocate,
@@ -355,18 +357,45 @@ open_root(struct dir_replica *d, const char *path)
 }
 
 static int
-check_root(const struct dir_replica *d)
+check_root(struct dir_replica *d)
 {
 	const int access = d->read_only ? R_OK | X_OK : R_OK | W_OK | X_OK;
 	struct statvfs st;
+	struct stat root;
 
-	if (fstatvfs(d->root, &st) != 0)
+	if (fstatvfs(d->root, &st) != 0 || fstat(d->root, &root) != 0)
 		return dir_replica_error();
+	d->base.device = root.st_dev;
 	if (!d->read_only && (st.f_flag & ST_RDONLY) != 0)
 		return -EROFS;
 	if (faccessat(d->root, ".", access, AT_EACCESS) != 0)
 		return dir_replica_error();
 	return 0;
+}
+
+/* Calls to such a file system are answered by somebody who may stop doing so. */
+static bool
+is_remote(const struct dir_replica *d)
+{
+	struct statfs st;
+
+	if (fstatfs(d->root, &st) != 0)
+		return false;
+	switch ((unsigned)st.f_type) {
+	case 0x00006969u:	/* NFS */
+	case 0x0000517Bu:	/* SMB */
+	case 0xFE534D42u:	/* SMB2 */
+	case 0xFF534D42u:	/* CIFS */
+	case 0x00C36400u:	/* Ceph */
+	case 0x01021997u:	/* 9P */
+	case 0x5346414Fu:	/* AFS */
+	case 0x6B414653u:	/* kAFS */
+	case 0x0BD00BD0u:	/* Lustre */
+	case 0x65735546u:	/* FUSE */
+		return true;
+	default:
+		return false;
+	}
 }
 
 static int
@@ -474,6 +503,7 @@ dir_replica_open(const char *path, bool read_only, struct replica **replica)
 		goto fail;
 
 	umask(0);
+	d->base.remote = is_remote(d);
 	*replica = &d->base;
 	return 0;
 

@@ -167,6 +167,20 @@ dir_replica_pread(struct replica *r, replica_handle file, void *buf, size_t len,
 }
 
 ssize_t
+dir_replica_pread_cached(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset)
+{
+	struct dir_replica *d = dir_replica_self(r);
+	ssize_t n;
+
+	if (atomic_load_explicit(&d->no_nowait, memory_order_relaxed))
+		return -EOPNOTSUPP;
+	n = io_pread_cached(dir_replica_fd(d, file), buf, len, (off_t)offset);
+	if (n == -EOPNOTSUPP)
+		atomic_store_explicit(&d->no_nowait, true, memory_order_relaxed);
+	return n == -EBADMSG ? -EUCLEAN : n;
+}
+
+ssize_t
 dir_replica_pwrite(struct replica *r, replica_handle file, const void *buf, size_t len, uint64_t offset)
 {
 	const ssize_t n = io_pwrite(dir_replica_fd(dir_replica_self(r), file), buf, len, (off_t)offset);

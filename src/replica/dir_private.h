@@ -35,6 +35,7 @@ struct dir_replica {
 	int view;			/* the mount of our own that root is opened through, or -1 */
 	int noatime;			/* O_NOATIME, or 0 where the system refuses it */
 	bool read_only;
+	atomic_bool no_nowait;		/* its file system does not tell what is in the cache */
 	atomic_bool no_xattrat;		/* before 6.13: no getxattrat(2), setxattrat(2) */
 	atomic_bool no_fchmodat2;	/* the kernel (before 6.6) has no such call */
 	pthread_mutex_t modes;		/* see above */
@@ -124,6 +125,7 @@ int dir_replica_open_file(struct replica *r, struct replica_at at, bool writable
 int dir_replica_open_direct(struct replica *r, struct replica_at at, replica_handle *handle);
 void dir_replica_close(struct replica *r, replica_handle file);
 ssize_t dir_replica_pread(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset);
+ssize_t dir_replica_pread_cached(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset);
 ssize_t dir_replica_pwrite(struct replica *r, replica_handle file, const void *buf, size_t len, uint64_t offset);
 int dir_replica_truncate(struct replica *r, replica_handle file, uint64_t size);
 int dir_replica_fallocate(struct replica *r, replica_handle file, int mode, uint64_t offset, uint64_t len);

@@ -11,6 +11,8 @@ struct fault {
 	struct replica base;
 	struct replica *inner;
 	pthread_mutex_t mutex;		/* all below */
+	pthread_cond_t rule_set;
+	uint64_t rules;			/* how many were set */
 	struct fault_rule rule;
 	uint64_t seen;			/* of the rule's operations, since it was set */
 	uint64_t hits;
@@ -59,6 +61,16 @@ judge_plug(struct fault_plug *plug, enum fault_op op, struct verdict *verdict)
 	pthread_mutex_unlock(&plug->mutex);
 }
 
+/* Until another rule is set.  Mutex. */
+static void
+hang(struct fault *f)
+{
+	uint64_t rules = f->rules;
+
+	while (f->rules == rules)
+		pthread_cond_wait(&f->rule_set, &f->mutex);
+}
+
 /* Count the operation, wait, and say what is to become of it. */
 static struct verdict
 judge(struct fault *f, enum fault_op op)
@@ -75,7 +87,9 @@ judge(struct fault *f, enum fault_op op)
 			f->hits++;
 			delay_ms = f->rule.delay_ms;
 			error = f->rule.error > 0 ? -f->rule.error : f->rule.error;
-			if (f->rule.mode == FAULT_AFTER)
+			if (f->rule.mode == FAULT_HANG)
+				hang(f);
+			else if (f->rule.mode == FAULT_AFTER)
 				verdict.after = error;
 			else if (f->rule.mode == FAULT_SHORT && op == FAULT_PWRITE)
 				verdict.cut = true;
@@ -329,6 +343,18 @@ fault_pread(struct replica *r, replica_handle file, void *buf, size_t len, uint6
 	return verdict.after != 0 ? verdict.after : rc;
 }
 
+/* So that each read is asked for once. */
+static ssize_t
+fault_pread_cached(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset)
+{
+	(void)r;
+	(void)file;
+	(void)buf;
+	(void)len;
+	(void)offset;
+	return -EOPNOTSUPP;
+}
+
 static int
 fault_truncate(struct replica *r, replica_handle file, uint64_t size)
 {
@@ -563,6 +589,7 @@ fault_free(struct replica *r)
 		return;
 	f = self(r);
 	f->inner->ops->free(f->inner);
+	pthread_cond_destroy(&f->rule_set);
 	pthread_mutex_destroy(&f->mutex);
 	free(r->path);
 	free(f);
@@ -596,6 +623,7 @@ static const struct replica_ops fault_ops = {
 	.open_direct = fault_open_direct,
 	.close = fault_close,
 	.pread = fault_pread,
+	.pread_cached = fault_pread_cached,
 	.pwrite = fault_pwrite,
 	.truncate = fault_truncate,
 	.fallocate = fault_fallocate,
@@ -620,7 +648,9 @@ fault_replica_new(struct replica *inner, struct replica **out)
 	}
 	f->base.ops = &fault_ops;
 	f->inner = inner;
+	f->base.remote = inner->remote;
 	pthread_mutex_init(&f->mutex, NULL);
+	pthread_cond_init(&f->rule_set, NULL);
 	*out = &f->base;
 	return 0;
 }
@@ -636,6 +666,8 @@ fault_set(struct replica *r, const struct fault_rule *rule)
 	f->rule = rule != NULL ? *rule : none;
 	f->seen = 0;
 	f->hits = 0;
+	f->rules++;
+	pthread_cond_broadcast(&f->rule_set);
 	pthread_mutex_unlock(&f->mutex);
 }
 

@@ -45,7 +45,8 @@ enum fault_op {
 enum fault_mode {
 	FAULT_BEFORE,		/* nothing happens, and the error is returned */
 	FAULT_AFTER,		/* it happens, but the error is returned: a lost answer */
-	FAULT_SHORT		/* pwrite writes half, and says so; others as FAULT_BEFORE */
+	FAULT_SHORT,		/* pwrite writes half, and says so; others as FAULT_BEFORE */
+	FAULT_HANG		/* it waits until another rule is set, and then happens */
 };
 
 /*
@@ -83,7 +84,7 @@ int fault_replica_new(struct replica *inner, struct replica **out);
 
 /*
  * fault_set(r, rule):
- * Follow ${rule} from now on, counting from here; NULL: none.
+ * Follow ${rule} from now on, counting from here; NULL: none.  Whatever hangs goes on.
  */
 void fault_set(struct replica *r, const struct fault_rule *rule);
 

@@ -8,5 +8,9 @@ src_replica_libreplica_a_SOURCES = \
 	src/replica/dir_private.h \
 	src/replica/fault.c \
 	src/replica/fault.h \
+	src/replica/guard.c \
+	src/replica/guard.h \
+	src/replica/guard_ops.c \
+	src/replica/guard_private.h \
 	src/replica/replica.c \
 	src/replica/replica.h

@@ -166,6 +166,11 @@ struct replica_ops {
 	void (*close)(struct replica *r, replica_handle file);
 	/* All of the data that is there: fewer than asked for means end of file. */
 	ssize_t (*pread)(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset);
+	/*
+	 * The same, of what is in the kernel's cache.  -EAGAIN: not all of it is;
+	 * -EOPNOTSUPP: this file system does not tell.
+	 */
+	ssize_t (*pread_cached)(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset);
 	/* As io_pwrite: fewer than asked for means that an error stopped it. */
 	ssize_t (*pwrite)(struct replica *r, replica_handle file, const void *buf, size_t len, uint64_t offset);
 	int (*truncate)(struct replica *r, replica_handle file, uint64_t size);
@@ -201,6 +206,8 @@ struct replica_ops {
 struct replica {
 	const struct replica_ops *ops;
 	char *path;			/* for messages: where the replica is, as the user said it */
+	dev_t device;			/* of its file system; 0: not known */
+	bool remote;			/* behind its file system stands another machine, or a program */
 };
 
 /*

@@ -24,6 +24,27 @@ io_pread(int fd, void *buf, size_t len, off_t offset)
 }
 
 ssize_t
+io_pread_cached(int fd, void *buf, size_t len, off_t offset)
+{
+	uint8_t *at = buf;
+	struct iovec iov;
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		iov = (struct iovec){ .iov_base = at + done, .iov_len = len - done };
+		n = preadv2(fd, &iov, 1, offset + (off_t)done, RWF_NOWAIT);
+		if (n == 0)
+			break;
+		if (n > 0)
+			done += (size_t)n;
+		else if (errno != EINTR)
+			return errno == ENOSYS ? -EOPNOTSUPP : -errno;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t
 io_pwrite(int fd, const void *buf, size_t len, off_t offset)
 {
 	const uint8_t *at = buf;

@@ -20,6 +20,13 @@
 ssize_t io_pread(int fd, void *buf, size_t len, off_t offset);
 
 /*
+ * io_pread_cached(fd, buf, len, offset):
+ * The same without waiting for a disk: -EAGAIN if that would be necessary,
+ * -EOPNOTSUPP if the file system or the kernel cannot tell.
+ */
+ssize_t io_pread_cached(int fd, void *buf, size_t len, off_t offset);
+
+/*
  * io_pwrite(fd, buf, len, offset):
  * Write until ${len} bytes are written.  If an error comes after some bytes
  * were written, their number is returned, and the error by the next call:

@@ -213,8 +213,14 @@ set_locked(struct volume *v, struct node *node, const struct stat *want, unsigne
 	if (!(mask & (ATTRS_ATIME | ATTRS_ATIME_NOW | ATTRS_MTIME | ATTRS_MTIME_NOW)))
 		return 0;
 	set_times(v, node, want, mask);
-	/* Times stand nowhere but in the node until they are stored: a killed process would take them along. */
-	rc = mask & (ATTRS_ATIME | ATTRS_MTIME) && node_has_record(node) ? store_now(v, node) : 0;
+	if (!(mask & (ATTRS_ATIME | ATTRS_MTIME)) || !node_has_record(node))
+		return 0;
+	/*
+	 * Times stand nowhere but in the node until they are stored: a killed
+	 * process would take them along.  Of a file without a record those of the
+	 * members count.
+	 */
+	rc = S_ISREG(node->mode) && node->generation == 0 ? store_times(v, node) : store_now(v, node);
 	return rc == -ENOSPC || rc == -EDQUOT ? 0 : rc;
 }
 

@@ -8,7 +8,7 @@
 #include "format/roster.h"
 #include "meta/label.h"
 #include "meta/meta.h"
-#include "replica/dir.h"
+#include "replica/guard.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "volume/events.h"
@@ -22,6 +22,7 @@
 #define CHECK_ROUNDS 2		/* members in sync are looked at once in so many */
 #define PROBE_MS 2000		/* after so long a lost member is looked for */
 #define PROBE_MAX_MS 60000	/* and at most so long later again, if it keeps failing */
+#define OPEN_WAIT_MS 200		/* for a directory that may hang; it is looked for again next time */
 #define TREE_WAIT_MS 1000	/* for the tree lock, which others wait behind us for */
 #define PROBE_FILE "probe"
 
@@ -219,9 +220,10 @@ probe_open(struct volume *v, struct member *m, struct replica **out, struct labe
 	struct replica *r;
 	int rc;
 
-	if (dir_replica_open(m->r->path, false, &r) != 0)
+	/* In use as long as a call of ours is still stuck there: that one may yet have its effect. */
+	if (guard_open(&m->opening, m->r->path, OPEN_WAIT_MS, &r) != 0)
 		return false;
-	if ((rc = label_read(r, label)) == 0 && is_fit(v, m, label, everything) && r->ops->lock(r, true) == 0 &&
+	if ((rc = members_guard(v, m, &r)) == 0 && (rc = label_read(r, label)) == 0 && is_fit(v, m, label, everything) &&
 	    try_writing(r) == 0) {
 		*out = r;
 		return true;
@@ -354,6 +356,7 @@ keeper_run(void *arg)
 	struct member *m;
 	unsigned rounds;
 
+	(void)guard_always(true);
 	/* Logs of those that were brought up to date elsewhere go; and what was just lost is written down. */
 	missed_save(v, 0);
 	saved = atomic_load(&v->away);

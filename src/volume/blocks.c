@@ -160,15 +160,36 @@ open_everywhere(struct volume *v, const struct node *node)
 	return true;
 }
 
-/* One member's copy of a block matches ${tag}. */
+/*
+ * A read failed.  EIO may be one bad spot of a disk, which is good again once
+ * it is written to: the blocks are mended, as rotten ones are.  True: so they
+ * are to be; false: the member was lost.
+ */
 static bool
-copy_read(struct volume *v, struct member *m, const struct node *node, uint64_t index, const uint8_t *tag, uint8_t *data)
+read_failed(struct volume *v, struct member *m, ssize_t error)
+{
+	return error == -EIO || members_settle(v, m, (int)error, "reading data") <= 0;
+}
+
+/* One member's copy of a block: 0: it matches ${tag}; -EBADMSG: it does not; else why it cannot be read. */
+static int
+copy_look(struct volume *v, struct member *m, const struct node *node, uint64_t index, const uint8_t *tag, uint8_t *data)
 {
 	size_t len = block_len(node, index);
 	ssize_t n;
 
 	n = m->r->ops->pread(m->r, node->file->handle[m->index], data, len, index * BLOCK);
-	return n == (ssize_t)len && blocks_match(v, tag, data, len);
+	if (n < 0) {
+		(void)read_failed(v, m, n);
+		return (int)n;
+	}
+	return n == (ssize_t)len && blocks_match(v, tag, data, len) ? 0 : -EBADMSG;
+}
+
+static bool
+copy_read(struct volume *v, struct member *m, const struct node *node, uint64_t index, const uint8_t *tag, uint8_t *data)
+{
+	return copy_look(v, m, node, index, tag, data) == 0;
 }
 
 /*
@@ -213,10 +234,28 @@ find_proved(struct volume *v, struct node *node, uint64_t index, uint8_t *tag, u
 	return find_by_other_tags(v, node, index, tag, data);
 }
 
-/* Write the proved bytes over one bad copy, and put the file's seal back. */
+/* A spot that could not be read was written to: can the disk read it now? */
+static int
+spot_check(struct member *m, replica_handle handle, size_t len, uint64_t index)
+{
+	uint8_t data[BLOCK];
+	ssize_t n;
+	int rc;
+
+	if ((rc = m->r->ops->fsync(m->r, handle, true)) != 0)
+		return rc;
+	m->r->ops->drop_cache(m->r, handle);
+	n = m->r->ops->pread(m->r, handle, data, len, index * BLOCK);
+	return n < 0 ? (int)n : 0;
+}
+
+/*
+ * Write the proved bytes over one bad copy, and put the file's seal back.
+ * ${unreadable}: it could not be read at all, and has to be so then.
+ */
 static void
 copy_mend(struct volume *v, struct member *m, const char *from, struct node *node, uint64_t index,
-    const uint8_t *data)
+    const uint8_t *data, bool unreadable)
 {
 	const struct replica_times seal = { .atime.tv_nsec = UTIME_OMIT, .mtime = node->mtime };
 	const struct replica_at at = { .handle = node->file->handle[m->index] };
@@ -244,6 +283,8 @@ copy_mend(struct volume *v, struct member *m, const char *from, struct node *nod
 		replica_privs_get(m->r, at, &privs);
 		n = m->r->ops->pwrite(m->r, handle >= 0 ? handle : at.handle, data, len, index * BLOCK);
 		rc = n == (ssize_t)len ? 0 : n < 0 ? (int)n : -ENOSPC;
+		if (rc == 0 && unreadable)
+			rc = spot_check(m, handle >= 0 ? handle : at.handle, len, index);
 		if (rc == 0)
 			rc = replica_privs_put(m->r, at, &privs);
 	}
@@ -318,7 +359,7 @@ report_lost(struct volume *v, struct node *node, uint64_t index)
 }
 
 int
-blocks_mend(struct volume *v, struct node *node, uint64_t index, uint8_t *data)
+blocks_mend_bad(struct volume *v, struct node *node, uint64_t index, const bool *bad, uint8_t *data)
 {
 	uint8_t tag[DIGEST_SIZE], other[BLOCK];
 	size_t len = block_len(node, index);
@@ -343,14 +384,25 @@ blocks_mend(struct volume *v, struct node *node, uint64_t index, uint8_t *data)
 		goto done;
 	}
 	for_each_member(v, m) {
-		if (m != good && !copy_read(v, m, node, index, tag, other))
-			copy_mend(v, m, good == NULL ? "its tag (zeros)" : good->r->path, node, index, data);
+		if (m == good && (bad == NULL || !bad[m->index]))
+			continue;
+		rc = copy_look(v, m, node, index, tag, other);
+		/* One that was lost over being read is mended when it is back. */
+		if (member_in_sync(m) && (rc != 0 || (bad != NULL && bad[m->index])))
+			copy_mend(v, m, good == NULL ? "its tag (zeros)" : good->r->path, node, index, data, rc == -EIO);
 	}
 	memset(data + len, 0, BLOCK - len);
+	rc = 0;
 
 done:
 	pthread_mutex_unlock(&v->heal_lock);
 	return rc;
+}
+
+int
+blocks_mend(struct volume *v, struct node *node, uint64_t index, uint8_t *data)
+{
+	return blocks_mend_bad(v, node, index, NULL, data);
 }
 
 void
@@ -365,6 +417,8 @@ blocks_prove(struct volume *v, struct node *node, struct member *m, uint64_t fir
 	if (s == NULL || tags_copy(v, node, first, count, s->tags) != 0)
 		return;
 	n = m->r->ops->pread(m->r, node->file->handle[m->index], s->data, len, first * BLOCK);
+	if (n < 0 && !read_failed(v, m, n))
+		return;
 	for (i = 0; i < count; i++) {
 		one = block_len(node, first + i);
 		if (n < (ssize_t)(i * BLOCK + one) || !blocks_match(v, s->tags + i * DIGEST_SIZE, s->data + i * BLOCK, one))
@@ -414,11 +468,12 @@ blocks_read(struct volume *v, struct node *node, uint64_t first, uint64_t count,
 		return -ENOMEM;
 	if ((rc = tags_copy(v, node, first, count, s->tags)) != 0)
 		return rc;
-	if ((m = source_of(v, node, first, count)) == NULL)
-		return open_everywhere(v, node) ? -EIO : -EAGAIN;
-
 	want = (size_t)(count - 1) * BLOCK + block_len(node, first + count - 1);
-	n = timed_read(m, node->file->handle[m->index], data, want, first * BLOCK);
+	do {
+		if ((m = source_of(v, node, first, count)) == NULL)
+			return open_everywhere(v, node) ? -EIO : -EAGAIN;
+		n = timed_read(m, node->file->handle[m->index], data, want, first * BLOCK);
+	} while (n < 0 && !read_failed(v, m, n));
 	if (n < (ssize_t)want)
 		memset(data + (n < 0 ? 0 : n), 0, want - (size_t)(n < 0 ? 0 : n));
 	for (i = 0; i < count; i++) {

@@ -28,6 +28,18 @@ int blocks_mend(struct volume *volume, struct node *node, uint64_t index, uint8_
 bool blocks_match(const struct volume *volume, const uint8_t *tag, const uint8_t *data, size_t len);
 
 /*
+ * blocks_mend_bad(volume, node, index, bad, data):
+ * The same where it is known that the disks of the marked members hold
+ * something else, whatever of it is cached: they are written in any case.
+ * Their cached pages may be the source.  The file is open on all members;
+ * node lock, exclusively.
+ */
+int blocks_mend_bad(struct volume *volume, struct node *node, uint64_t index, const bool *bad, uint8_t *data);
+
+/* blocks_match(volume, tag, data, len): is this the block, of ${len} bytes, that ${tag} stands for? */
+bool blocks_match(const struct volume *volume, const uint8_t *tag, const uint8_t *data, size_t len);
+
+/*
  * blocks_prove(volume, node, member, first, count):
  * Read one member's copy of up to FILE_IO_MAX / BLOCK blocks, and mend those
  * that do not match.  The file is open on all members; node lock.

@@ -89,7 +89,7 @@ grow(void **array, size_t *room, size_t used, size_t more, size_t size)
 	return 0;
 }
 
-struct collect { struct names *names; bool top; };
+struct collect { struct names *names; bool top; size_t most; };
 
 static int
 collect_call(void *arg, const char *name, unsigned char d_type, ino_t ino)
@@ -100,6 +100,8 @@ collect_call(void *arg, const char *name, unsigned char d_type, ino_t ino)
 
 	if (c->top && strcmp(name, REPLICA_META) == 0)
 		return 0;
+	if (names->count >= c->most)
+		return -E2BIG;
 	if (grow((void **)&names->entries, &names->room, names->count, 1, sizeof(*names->entries)) != 0 ||
 	    grow((void **)&names->pool, &names->pool_room, names->pool_len, len, 1) != 0)
 		return -ENOMEM;
@@ -122,11 +124,11 @@ entry_order(const void *left, const void *right, void *arg)
 	return order(arg, left, arg, right);
 }
 
-/* One member's names, sorted. Tree lock. */
+/* One member's names, sorted; -E2BIG: more than ${most}. Tree lock. */
 static int
-names_read(struct volume *v, struct member *m, struct node *dir, struct names *names)
+names_read(struct volume *v, struct member *m, struct node *dir, size_t most, struct names *names)
 {
-	struct collect c = { names, dir == v->root };
+	struct collect c = { names, dir == v->root, most };
 	replica_handle handle;
 	int rc;
 
@@ -201,7 +203,7 @@ snapshot_compared(struct volume *v, struct dir *dir, size_t *differences)
 	names_free(&dir->names);
 	for_each_member(v, m) {
 		names = dir->m == NULL ? &dir->names : &other;
-		rc = names_read(v, m, dir->node, names);
+		rc = names_read(v, m, dir->node, SIZE_MAX, names);
 		if ((rc = members_settle(v, m, rc, "listing a directory")) < 0)
 			return rc;
 		if (rc != 0)
@@ -227,17 +229,30 @@ names_torn(const struct volume *v, const struct node *dir)
 
 /* One member's names, if they add up to the directory's digest: then they are all, and stand for the right things. */
 static bool
-snapshot_proved(struct volume *v, struct dir *dir)
+snapshot_proved(struct volume *v, struct dir *dir, size_t most)
 {
 	uint8_t sum[DIGEST_SIZE];
 
 	if (names_torn(v, dir->node) || (dir->m = members_first(v)) == NULL ||
-	    names_read(v, dir->m, dir->node, &dir->names) != 0)
+	    names_read(v, dir->m, dir->node, most, &dir->names) != 0)
 		return false;
 	if (dir->names.count > PROVE_MAX)
 		return false;
 	names_identify(v, dir->m, dir->node, &dir->names, sum);
 	return digest_equal(sum, dir->node->names);
+}
+
+int
+dir_names_proved(struct volume *v, struct node *node, size_t most, int (*call)(void *arg, const char *name), void *arg)
+{
+	struct dir dir = { .node = node };
+	int rc = snapshot_proved(v, &dir, most) ? 0 : -EBADMSG;
+	size_t i;
+
+	for (i = 0; rc == 0 && i < dir.names.count; i++)
+		rc = call(arg, name_of(&dir.names, &dir.names.entries[i]));
+	names_free(&dir.names);
+	return rc;
 }
 
 /* Whoever lists a directory has its record looked at on all members: nothing else reads it but a first look-up. */
@@ -272,7 +287,7 @@ snapshot(struct volume *v, struct dir *dir)
 	dir->used = false;
 	pthread_rwlock_rdlock(&v->tree);
 	record_look(v, dir->node);
-	if (dir->node->nlink > 0 && !snapshot_proved(v, dir) &&
+	if (dir->node->nlink > 0 && !snapshot_proved(v, dir, SIZE_MAX) &&
 	    (rc = snapshot_compared(v, dir, &differences)) == 0 && differences > 0)
 		rc = snapshot_compared(v, dir, &differences);
 	pthread_rwlock_unlock(&v->tree);

@@ -33,6 +33,13 @@ void dir_close(struct volume *volume, struct dir *dir);
  * name up anyway can do without the id, which may take a system call.
  */
 int dir_read(struct volume *volume, struct dir *dir, uint64_t offset, struct dir_entry *entry, bool want_id);
+/*
+ * dir_names_proved(volume, node, most, call, arg):
+ * Call ${call} for each name of the directory, if one member's names, ${most}
+ * of them at most, add up to its digest; until it fails.  -EBADMSG: they do not, or
+ * are more.  Tree lock.
+ */
+int dir_names_proved(struct volume *volume, struct node *node, size_t most, int (*call)(void *arg, const char *name), void *arg);
 int dir_fsync(struct volume *volume, struct node *node);
 
 #endif

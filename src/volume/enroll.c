@@ -250,14 +250,19 @@ add_new(struct volume *v, struct replica *r, struct member **out, char *why)
 	int rc;
 
 	m->index = v->member_count;
+	m->volume = v;
 	m->r = r;
 	m->meta = m->tags = REPLICA_NONE;
 	uuid_generate(&m->uuid);
 	snprintf(name, sizeof(name), "replica %u", m->index);
-	if ((rc = prepare(r, why)) != 0 || (rc = write_new_label(v, m, why)) != 0)
+	if (v->flusher_runs && (rc = members_guard(v, m, &m->r)) != 0) {
+		refuse(why, rc, "%s: %s", m->r->path, strerror(-rc));
+		goto fail;
+	}
+	if ((rc = prepare(m->r, why)) != 0 || (rc = write_new_label(v, m, why)) != 0)
 		goto fail;
 	if ((rc = lane_new(name, &m->lane)) != 0 || (rc = away_open(m, false)) != 0) {
-		refuse(why, rc, "%s: %s", r->path, strerror(-rc));
+		refuse(why, rc, "%s: %s", m->r->path, strerror(-rc));
 		goto fail;
 	}
 	publish(v, m);
@@ -266,7 +271,7 @@ add_new(struct volume *v, struct replica *r, struct member **out, char *why)
 		missed_leave(v, m);
 		return refuse(why, rc, "no replica is in sync any more");
 	}
-	log_info("%s: added as replica %s; it is about to be filled", r->path, m->name);
+	log_info("%s: added as replica %s; it is about to be filled", m->r->path, m->name);
 	atomic_store(&m->state, MEMBER_BACK);
 	*out = m;
 	return 0;

@@ -168,14 +168,13 @@ events_new(struct events **out)
 void
 events_free(struct events *e)
 {
-	struct queued *q;
+	struct list_link *at, *next;
 
 	if (e == NULL)
 		return;
-	while (list_linked(&e->queue)) {
-		q = list_entry(e->queue.next, struct queued, link);
-		list_remove(&q->link);
-		free(q);
+	for (at = e->queue.next; at != &e->queue; at = next) {
+		next = at->next;
+		free(list_entry(at, struct queued, link));
 	}
 	pthread_cond_destroy(&e->changed);
 	pthread_mutex_destroy(&e->lock);

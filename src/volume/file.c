@@ -12,25 +12,9 @@
 #include "volume/missed.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
-#include "volume/patrol.h"
 #include "volume/room.h"
 #include "volume/store.h"
 #include "volume/write.h"
-
-/* Store the record by the open handles, if there are any on all members; else it is the flusher's business. */
-static int
-store_open(struct volume *v, struct node *node)
-{
-	struct member *m;
-
-	if (!node->dirty || node->file == NULL)
-		return 0;
-	for_each_member(v, m) {
-		if (node->file->handle[m->index] < 0)
-			return 0;
-	}
-	return store_now(v, node);
-}
 
 /* Take the node's lock, exclusively, with the file ready to be changed. */
 static int
@@ -83,35 +67,6 @@ file_write(struct volume *v, struct node *node, const void *data, size_t len, ui
 	if (n > 0 && sync && (rc = file_fsync(v, node, true)) != 0)
 		return rc;
 	return n;
-}
-
-int
-file_flush(struct volume *v, struct node *node)
-{
-	bool written, broken;
-	int rc = 0;
-
-	/* Every close(2) comes here, of readers too. */
-	pthread_rwlock_rdlock(&v->tree);
-	pthread_rwlock_rdlock(&node->lock);
-	written = node->dirty || (node->file != NULL && node->file->edge_index != UINT64_MAX);
-	broken = !written && patrol_broken(v, node);
-	pthread_rwlock_unlock(&node->lock);
-
-	if (written || broken)
-		pthread_rwlock_wrlock(&node->lock);
-	if (written) {
-		rc = store_open(v, node);
-		/* Whoever opens it next is to prove what it merges with. */
-		if (node->file != NULL)
-			node->file->edge_index = UINT64_MAX;
-	} else if (broken && !node->dirty) {
-		patrol_mend(v, node);
-	}
-	if (written || broken)
-		pthread_rwlock_unlock(&node->lock);
-	pthread_rwlock_unlock(&v->tree);
-	return rc;
 }
 
 struct sync_job { struct lane_job job; struct member *m; replica_handle file, tags; int rc; };

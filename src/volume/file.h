@@ -29,8 +29,6 @@ ssize_t file_read(struct volume *volume, struct node *node, uint64_t offset, siz
  */
 ssize_t file_write(struct volume *volume, struct node *node, const void *data, size_t len, uint64_t offset,
     bool kill_priv, bool sync);
-/* file_flush: close(2): store the record, if it has changed; reports errors of what was written. */
-int file_flush(struct volume *volume, struct node *node);
 int file_fsync(struct volume *volume, struct node *node, bool data_only);
 /* file_fallocate: fallocate(2)'s modes. */
 int file_fallocate(struct volume *volume, struct node *node, int mode, uint64_t offset, uint64_t len, bool kill_priv);

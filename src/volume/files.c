@@ -1,8 +1,10 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "util/clock.h"
 #include "util/log.h"
@@ -11,6 +13,7 @@
 #include "volume/files.h"
 #include "volume/handles.h"
 #include "volume/load.h"
+#include "volume/look.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
@@ -210,16 +213,36 @@ files_trim(struct volume *v)
 	pthread_rwlock_unlock(&v->tree);
 }
 
+/*
+ * Have the process's table of descriptors grow at once to all that will be open:
+ * with several threads each growing (at 256, 512, 1,024, ...) waits for all
+ * processors, some milliseconds, in the midst of a request.
+ */
+static void
+table_reserve(rlim_t count)
+{
+	int from = open("/", O_PATH | O_CLOEXEC), highest;
+
+	if (from < 0)
+		return;
+	if ((highest = fcntl(from, F_DUPFD_CLOEXEC, (int)count - 1)) >= 0)
+		(void)close(highest);
+	(void)close(from);
+}
+
 void
 files_limit(struct volume *v)
 {
-	struct rlimit limit;
-	rlim_t max = VOLUME_FILES_MAX;
+	struct rlimit limit = { .rlim_cur = FILES_MIN };
+	rlim_t max = VOLUME_FILES_MAX, handles;
 
 	/* Half for files, of which each may have two handles on a member. */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / (4 * v->member_count) < max)
 		max = limit.rlim_cur / (4 * v->member_count);
 	v->files_max = max < FILES_MIN ? FILES_MIN : (unsigned)max;
+
+	handles = (2 * v->files_max + VOLUME_DIRS_MAX) * (rlim_t)v->member_count;
+	table_reserve(handles < limit.rlim_cur ? handles : limit.rlim_cur);
 }
 
 int
@@ -365,7 +388,7 @@ files_open_one(struct volume *v, struct node *node, struct member *m, bool writa
 		rc = open_at(v, node, m, writable, &handle, &st);
 	if (rc != 0)
 		return rc;
-	if ((uint64_t)st.st_size != node->size && !v->no_writes &&
+	if ((uint64_t)st.st_size != node->size && !look_only(v) &&
 	    (rc = length_mend(v, node, m, handle, writable, st.st_size)) != 0) {
 		m->r->ops->close(m->r, handle);
 		return rc;

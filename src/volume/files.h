@@ -40,7 +40,10 @@ void files_nameless(struct volume *volume, struct node *node);
 /* files_bury(volume, node): nobody can reach the node any more: close all, and drop a nameless file's tags. */
 void files_bury(struct volume *volume, struct node *node);
 
-/* files_limit(volume): how many files may be kept, by what the process may open. */
+/*
+ * files_limit(volume): how many files may be kept, by what the process may
+ * open.  To be called before there are threads.
+ */
 void files_limit(struct volume *volume);
 /* files_trim(volume): detach what was not used since the last call (the flusher). */
 void files_trim(struct volume *volume);

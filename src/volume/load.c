@@ -9,6 +9,7 @@
 #include "volume/load.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
+#include "volume/rolls.h"
 #include "volume/settle.h"
 
 #define ACL_DEFAULT "system.posix_acl_default"
@@ -116,10 +117,16 @@ load_settled(struct volume *v, struct node *dir, const char *name, struct node *
 	struct replica_at at = { REPLICA_ROOT, NULL };
 	int rc;
 
-	if ((rc = settle_name(v, dir, name, &settled)) != 0)
-		goto done;
-	if (dir != NULL && (rc = handles_dir(v, settled.source, dir, &at.handle)) != 0)
-		goto done;
+	for (;;) {
+		if ((rc = settle_name(v, dir, name, &settled)) != 0)
+			goto done;
+		if (dir == NULL || (rc = handles_dir(v, settled.source, dir, &at.handle)) == 0)
+			break;
+		/* Lost since it was asked: ask those that are left. */
+		if ((rc = members_settle(v, settled.source, rc, "looking up a name")) < 0)
+			goto done;
+		settle_free(&settled);
+	}
 	at.name = name;
 	rc = node_from(v, settled.source, at, &settled.fact, &settled.target, &settled, node);
 	if (dir != NULL)
@@ -255,13 +262,15 @@ load_name(struct volume *v, struct node *dir, const char *name, struct node **ou
 		*out = node;
 		return 0;
 	}
-	if (absent_known(v, dir, name))
+	if (absent_known(v, dir, name) || rolls_absent(v, dir, name))
 		return -ENOENT;
 	rc = load_proved(v, dir, name, &asked, &node);
 	if (rc == -EAGAIN || (rc == -ENOENT && !nowhere_else(v, dir, name, asked)))
 		rc = load_settled(v, dir, name, &node);
-	if (rc == -ENOENT)
+	if (rc == -ENOENT) {
 		absent_note(v, dir, name);
+		rolls_vain(v, dir);
+	}
 	if (rc != 0)
 		return rc;
 	if ((rc = nodes_link(v, node, dir, name)) != 0) {

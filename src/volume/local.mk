@@ -19,6 +19,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/form.c \
 	src/volume/handles.c src/volume/handles.h \
 	src/volume/load.c src/volume/load.h \
+	src/volume/look.c src/volume/look.h \
 	src/volume/members.c src/volume/members.h \
 	src/volume/membership.c \
 	src/volume/missed.c src/volume/missed.h \
@@ -33,12 +34,17 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/read.c \
 	src/volume/records.c src/volume/records.h \
 	src/volume/reconcile.c src/volume/reconcile.h \
+	src/volume/rolls.c src/volume/rolls.h \
 	src/volume/resync.c src/volume/resync.h \
 	src/volume/resync_file.c \
 	src/volume/resync_keep.c \
 	src/volume/resync_names.c \
 	src/volume/resync_private.h \
 	src/volume/room.c src/volume/room.h \
+	src/volume/scrub.c src/volume/scrub.h \
+	src/volume/scrub_data.c src/volume/scrub_mend.c src/volume/scrub_names.c \
+	src/volume/scrub_prove.c src/volume/scrub_walk.c \
+	src/volume/scrub_private.h \
 	src/volume/settle.c src/volume/settle.h \
 	src/volume/show.h \
 	src/volume/spots.c src/volume/spots.h \

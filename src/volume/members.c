@@ -5,6 +5,7 @@
 #include "format/roster.h"
 #include "meta/label.h"
 #include "meta/pending.h"
+#include "replica/guard.h"
 #include "util/log.h"
 #include "util/stall.h"
 #include "volume/events.h"
@@ -136,10 +137,41 @@ drop(struct volume *v, struct member *m)
 	missed_begin(v, m);
 }
 
+/* The last one that may still answer is waited for on: it is all that is left. */
+static bool
+may_give_up(void *arg)
+{
+	struct member *m = arg, *other;
+	struct volume *v = m->volume;
+	bool others = !member_in_sync(m);
+
+	pthread_mutex_lock(&v->give_up_lock);
+	for_each_member(v, other)
+		others = others || (other != m && !other->given_up);
+	if (others)
+		m->given_up = true;
+	pthread_mutex_unlock(&v->give_up_lock);
+	return others;
+}
+
+int
+members_guard(struct volume *v, struct member *m, struct replica **r)
+{
+	const struct guard_options options = { .timeout_ms = v->timeout_ms, .device = (*r)->device, .everything = v->watch_all,
+	    .may_give_up = may_give_up, .arg = m };
+
+	pthread_mutex_lock(&v->give_up_lock);
+	m->given_up = false;
+	pthread_mutex_unlock(&v->give_up_lock);
+	return v->timeout_ms == 0 ? 0 : guard_replica_new(*r, &options, r);
+}
+
 /* Write all labels in sync; returns how many members were lost over it. */
 static unsigned
 labels_write(struct volume *v)
 {
+	/* Who hangs here would keep the label lock: no other could be lost any more. */
+	bool before = guard_always(true);
 	struct member *m;
 	unsigned lost = 0;
 	int rc;
@@ -154,6 +186,7 @@ labels_write(struct volume *v)
 		events_emit(v, &(struct event){ .kind = EVENT_REPLICA_LOST, .replica = m->r->path, .detail = strerror(-rc) });
 		lost++;
 	}
+	(void)guard_always(before);
 	return lost;
 }
 
@@ -321,24 +354,30 @@ members_hold(struct volume *v, bool hold)
 }
 
 static void
-lost_event(struct volume *v, const struct member *m, int error, const char *doing)
+lost_event(struct volume *v, const struct member *m, const char *why, const char *doing)
 {
-	char detail[128];
+	char detail[192];
 
-	snprintf(detail, sizeof(detail), "%s: %s", doing, strerror(error < 0 ? -error : error));
+	snprintf(detail, sizeof(detail), "%s: %s", doing, why);
 	events_emit(v, &(struct event){ .kind = EVENT_REPLICA_LOST, .replica = m->r->path, .detail = detail });
 }
 
 void
 members_lose(struct volume *v, struct member *m, int error, const char *doing)
 {
+	char why[128];
+
 	pthread_mutex_lock(&v->label_lock);
 	if (member_in_sync(m)) {
 		drop(v, m);
+		if (error == -ETIMEDOUT)
+			snprintf(why, sizeof(why), "no answer for %u s", (v->timeout_ms + 500) / 1000);
+		else
+			snprintf(why, sizeof(why), "%s", strerror(error < 0 ? -error : error));
 		log_error("%s: failed while %s: %s; the volume goes on with %u of %u replicas; "
 		    "check the device: when it is back, the replica is brought up to date by itself",
-		    m->r->path, doing, strerror(error < 0 ? -error : error), members_in_sync(v), members_count(v));
-		lost_event(v, m, error, doing);
+		    m->r->path, doing, why, members_in_sync(v), members_count(v));
+		lost_event(v, m, why, doing);
 		if (members_in_sync(v) > 0 && !v->no_writes)
 			labels_event_locked(v, false, NULL);
 		if (members_in_sync(v) < v->min_replicas && !atomic_exchange(&v->read_only, true)) {
@@ -378,7 +417,11 @@ sector_run(struct lane_job *job)
 {
 	struct sector_job *s = (struct sector_job *)(void *)job;
 
+	/* Whoever comes upon an unmarked region waits for this one. */
+	bool before = guard_always(true);
+
 	s->rc = intent_write_sector(s->m->r, s->index, s->sector);
+	(void)guard_always(before);
 }
 
 static int

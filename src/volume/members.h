@@ -29,6 +29,13 @@ struct member *members_would_read(struct volume *volume, uint64_t id, enum membe
 void members_lose(struct volume *volume, struct member *member, int error, const char *doing);
 
 /*
+ * members_guard(volume, member, r):
+ * Have ${*r}, which is or is going to be the member's, given up when it does
+ * not answer (replica/guard), if the volume's options say so.  -ENOMEM.
+ */
+int members_guard(struct volume *volume, struct member *member, struct replica **r);
+
+/*
  * members_event(volume, clean):
  * The next event, in two phases (doc/FORMAT.md, "Events"), on the labels of
  * all members in sync.  Members whose label cannot be written are lost.  -EIO if none is left.

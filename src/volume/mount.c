@@ -6,6 +6,7 @@
 
 #include "meta/keyfile.h"
 #include "meta/label.h"
+#include "replica/guard.h"
 #include "util/log.h"
 #include "volume/away.h"
 #include "volume/blocks.h"
@@ -47,6 +48,8 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	v->digest = mount->digest;
 	v->read_policy = mount->options->read_policy;
 	v->min_replicas = mount->options->min_replicas > 0 ? mount->options->min_replicas : 1;
+	v->timeout_ms = mount->options->timeout_ms;
+	v->watch_all = mount->options->watch_all;
 	v->no_writes = mount->read_only;
 	v->events = mount->options->events;
 	v->euid = geteuid();
@@ -56,6 +59,7 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	v->wrap_arg = mount->options->wrap_arg;
 	pthread_mutex_init(&v->roster_lock, NULL);
 	pthread_mutex_init(&v->label_lock, NULL);
+	pthread_mutex_init(&v->give_up_lock, NULL);
 	pthread_mutex_init(&v->nodes_lock, NULL);
 	pthread_mutex_init(&v->dirs_lock, NULL);
 	pthread_mutex_init(&v->dirty_lock, NULL);
@@ -98,6 +102,7 @@ member_add(struct volume *v, struct candidate *c, bool no_writes)
 	const struct label_member *entry;
 	int rc;
 
+	m->volume = v;
 	m->index = v->member_count;
 	m->meta = m->tags = REPLICA_NONE;
 	m->label = c->label;
@@ -147,6 +152,7 @@ members_add_missing(struct volume *v)
 		if (is_member(v, &entry->uuid))
 			continue;
 		m = &v->members[v->member_count];
+		m->volume = v;
 		m->index = v->member_count;
 		m->meta = m->tags = REPLICA_NONE;
 		m->uuid = entry->uuid;
@@ -267,6 +273,7 @@ mount_release(struct volume *v)
 	settle_forget(v);
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		lane_free(m->lane);
+		guard_open_cancel(m->opening);
 		if (m->tags != REPLICA_NONE)
 			m->r->ops->dir_close(m->r, m->tags);
 		if (m->meta != REPLICA_NONE)

@@ -15,6 +15,7 @@
 #include "volume/namesop.h"
 #include "volume/nodes.h"
 #include "volume/patrol.h"
+#include "volume/rolls.h"
 #include "volume/show.h"
 #include "volume/room.h"
 #include "volume/store.h"
@@ -49,11 +50,13 @@ entry_digest(const struct volume *v, const struct node *node, const char *name, 
 
 /* A name came or went: the directory's digest, times and size. Tree lock, exclusively. */
 static void
-dir_changed(struct volume *v, struct node *dir, const struct node *node, const char *name, int subdirs)
+dir_changed(struct volume *v, struct node *dir, const struct node *node, const char *name, bool came)
 {
+	int subdirs = S_ISDIR(node->mode) ? (came ? 1 : -1) : 0;
 	uint8_t one[DIGEST_SIZE];
 
 	entry_digest(v, node, name, one);
+	rolls_changed(v, dir, name, came);
 	pthread_rwlock_wrlock(&dir->lock);
 	digest_xor(dir->names, one);
 	/* Some file systems don't count subdirectories, and say 1. */
@@ -275,6 +278,8 @@ made_node(struct volume *v, struct node *dir, const char *name, struct replica_n
 		files_attach_new(v, node, *file);
 	if (S_ISDIR(node->mode) && dir->nlink < 2)
 		node->nlink = 1;
+	if (S_ISDIR(node->mode))
+		rolls_begin(v, node);
 	*file = NULL;
 	pthread_rwlock_wrlock(&node->lock);
 	store_later(v, node);
@@ -310,7 +315,7 @@ make_once(struct volume *v, struct node *dir, const char *name, struct replica_n
 			namesop_uncreate(v, &op);
 	}
 	if (rc == 0) {
-		dir_changed(v, dir, *out, name, S_ISDIR(new->mode) ? 1 : 0);
+		dir_changed(v, dir, *out, name, true);
 		pthread_rwlock_wrlock(&(*out)->lock);
 		show_attributes(v, *out, st);
 		pthread_rwlock_unlock(&(*out)->lock);
@@ -445,7 +450,7 @@ names_link(struct volume *v, struct node *node, struct node *dir, const char *na
 	if (rc == 0 && (rc = nodes_link(v, node, dir, name)) != 0)
 		namesop_uncreate(v, &op);
 	if (rc == 0) {
-		dir_changed(v, dir, node, name, 0);
+		dir_changed(v, dir, node, name, true);
 		walk_note(v, node);
 		pthread_rwlock_wrlock(&node->lock);
 		node->nlink++;
@@ -477,7 +482,7 @@ remove_name(struct volume *v, struct node *dir, const char *name, bool is_dir)
 	else
 		rc = members_mark(v, node_key(dir), node_has_record(node) && !is_dir && node->nlink > 1 ? node_key(node) : node_key(dir));
 	if (rc == 0 && (rc = keep_reachable(v, node, dir, name)) == 0 && (rc = namesop_unlink(v, &op)) == 0) {
-		dir_changed(v, dir, node, name, is_dir ? -1 : 0);
+		dir_changed(v, dir, node, name, false);
 		nodes_unlink(v, node, dir, name);
 		node_unlinked(v, node);
 	}
@@ -517,21 +522,21 @@ static int
 rename_nodes(struct volume *v, const struct namesop *op, struct node *from, struct node *to)
 {
 	bool exchange = op->flags & RENAME_EXCHANGE;
-	int from_dir = S_ISDIR(from->mode) ? 1 : 0, to_dir = to != NULL && S_ISDIR(to->mode) ? 1 : 0, rc;
+	int rc;
 
-	dir_changed(v, op->dir, from, op->name, -from_dir);
+	dir_changed(v, op->dir, from, op->name, false);
 	nodes_unlink(v, from, op->dir, op->name);
 	if (to != NULL) {
-		dir_changed(v, op->new_dir, to, op->new_name, -to_dir);
+		dir_changed(v, op->new_dir, to, op->new_name, false);
 		nodes_unlink(v, to, op->new_dir, op->new_name);
 	}
-	dir_changed(v, op->new_dir, from, op->new_name, from_dir);
+	dir_changed(v, op->new_dir, from, op->new_name, true);
 	rc = nodes_link(v, from, op->new_dir, op->new_name);
 	touch(v, from, op->dir != op->new_dir);
 	walk_note(v, from);
 	if (exchange) {
 		walk_note(v, to);
-		dir_changed(v, op->dir, to, op->name, to_dir);
+		dir_changed(v, op->dir, to, op->name, true);
 		if (rc == 0)
 			rc = nodes_link(v, to, op->dir, op->name);
 		touch(v, to, op->dir != op->new_dir);

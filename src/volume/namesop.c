@@ -8,6 +8,7 @@
 #include "volume/missed.h"
 #include "volume/namesop.h"
 #include "volume/nodes.h"
+#include "volume/rolls.h"
 
 typedef int call(struct volume *v, struct namesop *op, struct member *m, replica_handle dir, replica_handle new_dir);
 
@@ -94,6 +95,12 @@ each(struct volume *v, struct namesop *op, call *c, call *undo, const char *doin
 	if (rc == -ENOENT || rc == -ENOTDIR) {
 		mend_names(v, op);
 		rc = each_once(v, op, c, undo, doing);
+	}
+	/* What was undone may not be gone everywhere. */
+	if (rc != 0) {
+		rolls_forget(v, op->dir);
+		if (op->new_dir != NULL)
+			rolls_forget(v, op->new_dir);
 	}
 	return rc;
 }

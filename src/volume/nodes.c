@@ -48,6 +48,8 @@ static void
 node_free(struct node *node)
 {
 	pthread_rwlock_destroy(&node->lock);
+	if (node->directory != NULL)
+		roll_free(node->directory->roll);
 	free(node->directory);
 	free(node->target);
 	free(node->torn);

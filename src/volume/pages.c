@@ -7,6 +7,7 @@
 #include "meta/tagfile.h"
 #include "util/log.h"
 #include "volume/events.h"
+#include "volume/look.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
@@ -132,7 +133,10 @@ survey_take(struct volume *v, struct node *node, struct file *file, uint64_t ind
 		found = rc == -EBADMSG ? PAGE_SPOILED : rc != 0 ? PAGE_NONE :
 		    digest_zeros(page, TAGPAGE_SIZE) ? PAGE_ZEROS : PAGE_GOOD;
 		s->zeros[m->index] = found == PAGE_ZEROS;
-		s->spoiled[m->index] = found == PAGE_SPOILED;
+		/* A bad spot of a disk is good again once it is written to. */
+		s->spoiled[m->index] = found == PAGE_SPOILED || rc == -EIO;
+		if (rc < 0 && !s->spoiled[m->index])
+			members_settle(v, m, rc, "reading tags");
 		s->any_zeros = s->any_zeros || found == PAGE_ZEROS;
 		if (found > (int)s->best) {
 			memcpy(s->page, page, TAGPAGE_SIZE);
@@ -152,7 +156,7 @@ survey_mend(struct volume *v, struct node *node, struct file *file, uint64_t ind
 {
 	struct member *m;
 
-	if (v->no_writes || s->best != PAGE_GOOD)
+	if (look_only(v) || s->best != PAGE_GOOD)
 		return;
 	for_each_member(v, m) {
 		if (s->spoiled[m->index] || s->zeros[m->index])

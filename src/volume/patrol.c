@@ -2,7 +2,6 @@
 
 #include "util/clock.h"
 #include "util/log.h"
-#include "util/stall.h"
 #include "volume/blocks.h"
 #include "volume/file.h"
 #include "volume/files.h"
@@ -19,7 +18,6 @@
 #define ROUND_BYTES (8u << 20)		/* and proves so much of each member; */
 #define TURN_BYTES FILE_IO_MAX		/* so much of one file, whose lock is held, before another has its turn */
 #define FINISH_MS 5000			/* before a clean unmount the queue has this long */
-#define AT_ONCE_BYTES (64u << 20)	/* a broken seal: proved before close(2) returns up to this size */
 
 bool
 patrol_sealed(const struct node *node, const struct stat *st)
@@ -51,6 +49,47 @@ least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static bool
+seal_broken(struct volume *v, struct node *node, struct member *m)
+{
+	struct handles_place place;
+	struct stat st;
+	int rc;
+
+	if ((rc = handles_at(v, m, node, &place)) == 0) {
+		rc = m->r->ops->stat(m->r, place.at, &st);
+		handles_at_done(v, &place);
+	}
+	if (rc == 0)
+		return !patrol_sealed(node, &st);
+	/* What cannot be asked any more is no other writer's doing. */
+	return members_settle(v, m, rc, "looking at a file") <= 0;
+}
+
+/* Where a patrol begins: the records, and the seals, for a copy that was written behind our back shows there. */
+static void
+look(struct volume *v, struct node *node)
+{
+	char path[NODES_PATH_MAX];
+	struct member *m;
+	bool broken = false;
+
+	records_prove(v, node);
+	/* It is being mended already. */
+	if (node->patrol_seal)
+		return;
+	for_each_member(v, m) {
+		if (!seal_broken(v, node, m))
+			continue;
+		broken = true;
+		log_warning("%s: was written on replica %s by something else than mendfs; proving all of it",
+		    nodes_path(v, node, path, sizeof(path)), m->r->path);
+	}
+	if (broken)
+		files_mend_lengths(v, node);
+	node->patrol_seal = broken;
+}
+
 /*
  * Prove the file's copies on all members from where its patrol stands, at most
  * ${*bytes} of each, which are counted down; true when it has come round.
@@ -60,9 +99,9 @@ prove(struct volume *v, struct node *node, uint64_t *bytes)
 {
 	uint64_t blocks = (node->size + BLOCK - 1) / BLOCK, end, count;
 
-	/* At the beginning; a dirty file's record is written anew on all members. */
+	/* A dirty file's record and seal are written anew on all members. */
 	if (!node->patrol_wrapped && node->patrol_next == node->patrol_stop && !node->dirty)
-		records_prove(v, node);
+		look(v, node);
 	for (;;) {
 		end = node->patrol_wrapped ? least(node->patrol_stop, blocks) : blocks;
 		if (node->patrol_next >= end && node->patrol_wrapped)
@@ -79,21 +118,6 @@ prove(struct volume *v, struct node *node, uint64_t *bytes)
 		node->patrol_next += count;
 		*bytes -= least(count * BLOCK, *bytes);
 	}
-}
-
-static bool
-seal_broken(struct volume *v, struct node *node, struct member *m)
-{
-	struct handles_place place;
-	struct stat st;
-	bool broken = false;
-
-	if (handles_at(v, m, node, &place) != 0)
-		return true;
-	if (m->r->ops->stat(m->r, place.at, &st) != 0 || !patrol_sealed(node, &st))
-		broken = true;
-	handles_at_done(v, &place);
-	return broken;
 }
 
 static void
@@ -138,68 +162,12 @@ patrol_leave(struct volume *v, struct node *node)
 		nodes_put(v, node);
 }
 
-/* The seals of proved copies again, where somebody had broken them; the file is open on all members. */
-static void
-seal_again(struct volume *v, struct node *node)
-{
-	const struct replica_times seal = { .atime.tv_nsec = UTIME_OMIT, .mtime = node->mtime };
-	struct replica_at at = { .name = NULL };
-	struct member *m;
-	struct stat st;
-
-	for_each_member(v, m) {
-		at.handle = node->file->handle[m->index];
-		/* While dirty, the next store seals. */
-		if (!node->dirty && (m->r->ops->stat(m->r, at, &st) != 0 || !patrol_sealed(node, &st)))
-			members_settle(v, m, m->r->ops->store(m->r, at, &seal, NULL, 0), "sealing a file");
-	}
-	node->patrol_seal = false;
-}
-
-bool
-patrol_broken(struct volume *v, struct node *node)
-{
-	struct member *m;
-
-	if (node->dirty || node->patrol_seal || torn_now(v, node) || v->no_writes || node->nlink == 0 || members_in_sync(v) < 2)
-		return false;
-	for_each_member(v, m) {
-		if (seal_broken(v, node, m))
-			return true;
-	}
-	return false;
-}
-
 /* From here on, whatever was proved of it before: each block once more. */
 static void
 begin(struct node *node)
 {
 	node->patrol_stop = node->patrol_next;
 	node->patrol_wrapped = false;
-}
-
-void
-patrol_mend(struct volume *v, struct node *node)
-{
-	char path[NODES_PATH_MAX];
-	uint64_t bytes = AT_ONCE_BYTES;
-	struct member *m;
-
-	for_each_member(v, m) {
-		if (seal_broken(v, node, m))
-			log_warning("%s: was written on replica %s by something else than mendfs; proving all of it",
-			    nodes_path(v, node, path, sizeof(path)), m->r->path);
-	}
-	stall_ahead();
-	if (files_use_locked(v, node, FILES_READ_ALL) != 0)
-		return;
-	files_mend_lengths(v, node);
-	begin(node);
-	node->patrol_seal = true;
-	if (prove(v, node, &bytes))
-		seal_again(v, node);
-	else
-		enqueue(v, node);
 }
 
 void
@@ -217,6 +185,24 @@ patrol_again(struct volume *v, struct node *node)
 {
 	if (clock_monotonic_ms() - node->file->patrolled_ms >= PATROL_AGAIN_MS)
 		patrol_queue(v, node);
+}
+
+/* The seals of proved copies again, where somebody had broken them; the file is open on all members. */
+static void
+seal_again(struct volume *v, struct node *node)
+{
+	const struct replica_times seal = { .atime.tv_nsec = UTIME_OMIT, .mtime = node->mtime };
+	struct replica_at at = { .name = NULL };
+	struct member *m;
+	struct stat st;
+
+	for_each_member(v, m) {
+		at.handle = node->file->handle[m->index];
+		/* While dirty, the next store seals. */
+		if (!node->dirty && (m->r->ops->stat(m->r, at, &st) != 0 || !patrol_sealed(node, &st)))
+			members_settle(v, m, m->r->ops->store(m->r, at, &seal, NULL, 0), "sealing a file");
+	}
+	node->patrol_seal = false;
 }
 
 /* One file from the queue has its turn; returns how many bytes of it were proved on each member. */

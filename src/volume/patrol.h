@@ -1,12 +1,12 @@
 /*
  * volume/patrol -- the copies that nobody reads.
  *
- * A read proves the copy it comes from; the others could rot unseen.  So at
- * close(2) each member is asked for the file's length and seal: a copy that was
- * written behind our back shows there, and is proved at once.  And files that
- * come into use wait in a queue, from which the flusher proves their other
+ * A read proves the copy it comes from; the others could rot unseen.  So files
+ * that come into use wait in a queue, from which the flusher proves their other
  * copies, a little at a time, so that it never competes with the work.  Those
- * that stay in use come back every PATROL_AGAIN_MS.
+ * that stay in use come back every PATROL_AGAIN_MS.  First each member is asked
+ * for the file's length and seal: a copy that was written behind our back shows
+ * there, and is sealed again when all of it was proved.
  *
  * Invariant: a file in the queue is proved from patrol_next to its end, and
  * then from its beginning to patrol_stop.  When it is queued once more,
@@ -28,12 +28,6 @@ void patrol_queue(struct volume *volume, struct node *node);
 
 /* patrol_leave(volume, node): the file was removed: its copies are of no interest.  The caller has a reference. */
 void patrol_leave(struct volume *volume, struct node *node);
-
-/* patrol_broken(volume, node): has any member of a clean file another length or mtime?  Tree lock, node lock, shared. */
-bool patrol_broken(struct volume *volume, struct node *node);
-
-/* patrol_mend(volume, node): then prove all copies, and seal them.  Tree lock; node lock exclusively. */
-void patrol_mend(struct volume *volume, struct node *node);
 
 /* patrol_again(volume, node): it is still in use: queue it once more, if it is time.  Node lock exclusively. */
 void patrol_again(struct volume *volume, struct node *node);

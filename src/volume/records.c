@@ -4,6 +4,7 @@
 #include "util/log.h"
 #include "volume/events.h"
 #include "volume/handles.h"
+#include "volume/look.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/records.h"
@@ -62,7 +63,7 @@ records_mend(struct volume *v, struct node *node, const bool *bad, const uint8_t
 	struct member *m;
 
 	for_each_member(v, m) {
-		if (bad[m->index] && !v->no_writes)
+		if (bad[m->index] && !look_only(v))
 			record_mend(v, m, node, data, len);
 	}
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "format/roster.h"
+#include "replica/guard.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "volume/away.h"
@@ -605,6 +606,7 @@ resync_run(void *arg)
 	struct volume *v = arg;
 	struct member *m;
 
+	(void)guard_always(true);
 	while (!atomic_load(&v->keeper_stop)) {
 		for (m = v->members; m < v->members + v->member_count && !atomic_load(&v->keeper_stop); m++) {
 			/* What our own crash may have torn comes first: it may end in either version. */

@@ -14,6 +14,7 @@
 #include "volume/files.h"
 #include "volume/handles.h"
 #include "volume/load.h"
+#include "volume/look.h"
 #include "volume/members.h"
 #include "volume/moves.h"
 #include "volume/nodes.h"
@@ -94,7 +95,7 @@ ask_member(struct ask *a, struct member *m)
 
 	fact->record_error = -ENODATA;
 	if ((rc = ask_place(a, m)) != 0) {
-		fact->asked = true;
+		fact->asked = members_settle(a->v, m, rc, "looking up a name") <= 0;
 		fact->error = rc;
 		return;
 	}
@@ -229,7 +230,7 @@ put_aside(struct ask *a)
 	struct member *m;
 
 	for_each_member(a->v, m) {
-		if (a->facts[m->index].error == 0 && !a->v->no_writes &&
+		if (a->facts[m->index].error == 0 && !look_only(a->v) &&
 		    quarantine_move(m->r, a->at[m->index].handle, a->name, a->path, "the directory's digest does not know it") == 0)
 			log_warning("%s: added on replica %s by something else than mendfs: moved to quarantine", a->path, m->r->path);
 	}
@@ -477,7 +478,7 @@ mend_member(struct ask *a, struct member *m)
 	int rc = 0;
 
 	/* A wrong length is mended with the data, when the file is opened. */
-	if (a->v->no_writes || state == JUDGE_GOOD || state == JUDGE_AWAY || state == JUDGE_SIZE || m == source)
+	if (look_only(a->v) || state == JUDGE_GOOD || state == JUDGE_AWAY || state == JUDGE_SIZE || m == source)
 		return;
 	/* Each copy's own record is kept until its blocks are settled; the rest was made equal. */
 	if (a->torn != NULL && (state == JUDGE_RECORD || state == JUDGE_META))
@@ -521,7 +522,7 @@ equalise_times(struct ask *a, struct member *m)
 	const struct stat *want = &a->facts[a->verdict.source].st, *st = &a->facts[m->index].st;
 	const struct replica_times times = { .atime.tv_nsec = UTIME_OMIT, .mtime = want->st_mtim };
 
-	if (a->v->no_writes || a->verdict.state[m->index] != JUDGE_GOOD ||
+	if (look_only(a->v) || a->verdict.state[m->index] != JUDGE_GOOD ||
 	    (want->st_mtim.tv_sec == st->st_mtim.tv_sec && want->st_mtim.tv_nsec == st->st_mtim.tv_nsec))
 		return;
 	members_settle(a->v, m, m->r->ops->store(m->r, a->at[m->index], &times, NULL, 0), "reconciling times");

@@ -19,7 +19,7 @@
  *
  * Lock order: roster, tree, then node->lock (a directory's before its child's), then
  * settle_lock, heal_lock, file->mutex, then one of the leaf locks (label, missed,
- * nodes, dirs, dirty; one after the other in this order).
+ * nodes, dirs, dirty, absent; one after the other in this order).
  * Reading and writing data takes no tree lock.
  */
 
@@ -40,6 +40,7 @@
 #include "util/hashmap.h"
 #include "util/lane.h"
 #include "util/list.h"
+#include "util/roll.h"
 #include "volume/node.h"
 
 #define BLOCK DIGEST_BLOCK_SIZE
@@ -78,6 +79,7 @@ struct lack {
 };
 
 struct member {
+	struct volume *volume;
 	unsigned index;
 	struct uuid uuid;
 	char name[LABEL_NAME_MAX];	/* as the labels have it */
@@ -87,11 +89,13 @@ struct member {
 	struct label label;		/* label lock */
 	_Atomic int state;
 	struct lane *lane;		/* NULL before volume_start */
+	bool given_up;			/* in sync, but without an answer; give-up lock */
 
 	/* Not in sync: */
 	struct lack lack;
 	_Atomic int64_t away_since;	/* nanoseconds since 1970 */
 	unsigned returns;		/* how often it was taken in again */
+	struct guard_opening *opening;	/* what stands at its path, being opened; keeper's */
 	struct replica **retired;	/* what it was before, still spoken of; keeper's */
 	unsigned retired_count;
 	atomic_bool let_go;		/* nothing of ours is open there any more; keeper's */
@@ -118,6 +122,9 @@ struct volume {
 	_Atomic unsigned member_count;	/* grows under the tree lock, exclusively, when all of the new one is set up */
 	enum volume_read_policy read_policy;
 	unsigned min_replicas;
+	unsigned timeout_ms;		/* 0: none */
+	bool watch_all;
+	pthread_mutex_t give_up_lock;	/* a leaf */
 	uid_t euid;			/* the process's own */
 	gid_t egid;
 	_Atomic bool read_only;
@@ -138,7 +145,7 @@ struct volume {
 	_Atomic uint64_t next_id;
 	_Atomic uint64_t ids_reserved;	/* the labels say that ids below may be in use */
 
-	pthread_mutex_t absent_lock;	/* a leaf; the name last found to be on no member: */
+	pthread_mutex_t absent_lock;	/* a leaf; directories' rolls; the name last found to be on no member: */
 	uint64_t absent_dir;		/* by its id; 0: none */
 	char absent_name[NAME_MAX + 1];
 
@@ -200,6 +207,8 @@ struct volume {
 	pthread_mutex_t hold_lock;	/* those who wait while a member joins */
 	pthread_cond_t hold_ended;
 	_Atomic bool hold;
+	struct scrub *scrub;		/* volume/scrub; there from volume_start on */
+	pthread_mutex_t scrub_lock;	/* one command for it at a time; comes before all others */
 	pthread_t walker;		/* reconciles in the background after an unclean stop */
 	bool walker_runs;
 	_Atomic bool walker_stop;
@@ -224,6 +233,8 @@ struct directory {
 	unsigned pins;
 	bool open;			/* has any handle */
 	replica_handle handle[VOLUME_REPLICAS_MAX];
+	struct roll *roll;		/* its names, all of them; NULL: not known.  Absent lock */
+	unsigned vain;			/* how often all members were asked for a name in vain; absent lock */
 };
 
 /*

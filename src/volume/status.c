@@ -16,6 +16,7 @@
 struct sample {
 	uint64_t ms;
 	struct status_work reads[VOLUME_REPLICAS_MAX], writes[VOLUME_REPLICAS_MAX];
+	uint64_t resynced[VOLUME_REPLICAS_MAX];
 };
 
 struct status_samples {
@@ -57,8 +58,10 @@ status_sample(struct volume *v)
 	pthread_mutex_lock(&v->status_lock);
 	sample = &v->samples->ring[v->samples->taken++ % SAMPLES];
 	sample->ms = clock_monotonic_ms();
-	for (m = v->members; m < v->members + v->member_count; m++)
+	for (m = v->members; m < v->members + v->member_count; m++) {
 		read_counters(m, &sample->reads[m->index], &sample->writes[m->index]);
+		sample->resynced[m->index] = atomic_load(&m->resync_done);
+	}
 	pthread_mutex_unlock(&v->status_lock);
 }
 
@@ -110,6 +113,9 @@ take_rates(struct volume *v, struct volume_status *s)
 		r = &s->replicas[i];
 		r->read_rate = rate(r->reads, oldest->reads[r->index], ms);
 		r->write_rate = rate(r->writes, oldest->writes[r->index], ms);
+		/* A walk, and the next attempt, count from 0 again. */
+		if (r->resync_done > oldest->resynced[r->index])
+			r->resync_rate = (r->resync_done - oldest->resynced[r->index]) * 1000 / ms;
 	}
 	pthread_mutex_unlock(&v->status_lock);
 }
@@ -224,9 +230,6 @@ volume_status(struct volume *v, struct volume_status *s)
 	unsigned i;
 	int rc = 0;
 
-	/* Where there is no keeper (a read-only mount) nobody else looks. */
-	if (!v->keeper_runs)
-		status_sample(v);
 	memset(s, 0, sizeof(*s));
 	s->uuid = v->uuid;
 	s->codec = v->digest.codec;

@@ -1,8 +1,8 @@
 /*
  * volume/status -- how a volume fares, in numbers.
  *
- * Nothing here asks a disk while somebody waits for the answer: space is what
- * the keeper saw a moment ago, so that the state of a volume can be told while
+ * No disk is asked while somebody waits for the answer: space is what the keeper
+ * (of a read-only mount the flusher) saw a moment ago, so that the state of a volume can be told while
  * one of its disks does not answer.  Counters count from the mount on.
  */
 
@@ -30,6 +30,7 @@ struct status_replica {
 	bool walk;			/* it may miss more: all names and records are to be compared, */
 	bool everything;		/* and all blocks */
 	uint64_t resync_done, resync_total;	/* files and directories of the resync under way */
+	uint64_t resync_rate;		/* of these a second, lately; 0: unknown */
 	bool resync_estimated;		/* the total is a guess: the number of files on a disk */
 
 	struct status_work reads, writes;
@@ -72,7 +73,7 @@ const char *status_state_name(enum status_state state);
 /* The volume's own: status_start(volume): -ENOMEM.  status_release(volume). */
 int status_start(struct volume *volume);
 void status_release(struct volume *volume);
-/* status_sample(volume): look at counters and space; once a second, from a thread that may wait for a disk. */
+/* status_sample(volume): look at counters and space; about once a second, from a thread that may wait for a disk. */
 void status_sample(struct volume *volume);
 
 #endif

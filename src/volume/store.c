@@ -15,6 +15,7 @@
 #include "volume/store.h"
 #include "volume/pages.h"
 #include "volume/patrol.h"
+#include "volume/status.h"
 #include "volume/torn.h"
 
 #define FLUSH_INTERVAL_MS 700	/* a record is stored within a second of the change */
@@ -120,7 +121,7 @@ record_put(struct volume *v, struct member *m, struct node *node, const struct r
 	return rc;
 }
 
-/* Put an encoded record on all members. */
+/* Put times and an encoded record, if there is one, on all members. */
 static int
 record_fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len)
 {
@@ -142,6 +143,12 @@ record_fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t 
 		stored += rc == 0;
 	}
 	return stored > 0 ? 0 : -EIO;
+}
+
+int
+store_times(struct volume *v, struct node *node)
+{
+	return record_fan_out(v, node, NULL, 0);
 }
 
 /* Tags of a file, open or not; a closed one's are read from its record. */
@@ -327,6 +334,9 @@ store_flusher(void *arg)
 		files_trim(v);
 		patrol_round(v);
 		give_memory_back(v);
+		/* Otherwise the keeper does. */
+		if (v->no_writes)
+			status_sample(v);
 		if (clock_monotonic_ms() - swept > SWEEP_INTERVAL_MS) {
 			members_sweep(v);
 			swept = clock_monotonic_ms();

@@ -31,6 +31,8 @@ void store_leave(struct volume *volume, struct node *node);
  * On error the node stays dirty and the old record, or the new one, stands.
  */
 int store_now(struct volume *volume, struct node *node);
+/* store_times(volume, node): the times alone, at once; locks as above.  The node stays dirty. */
+int store_times(struct volume *volume, struct node *node);
 
 /* store_all(volume): everything that waits for the flusher; returns the first error. */
 int store_all(struct volume *volume);

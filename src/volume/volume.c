@@ -5,9 +5,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "replica/guard.h"
 #include "util/log.h"
 #include "util/stall.h"
 #include "volume/away.h"
+#include "volume/events.h"
 #include "volume/files.h"
 #include "volume/members.h"
 #include "volume/missed.h"
@@ -15,6 +17,7 @@
 #include "volume/nodes.h"
 #include "volume/patrol.h"
 #include "volume/resync.h"
+#include "volume/scrub.h"
 #include "volume/status.h"
 #include "volume/store.h"
 #include "volume/volume.h"
@@ -38,6 +41,18 @@ volume_root(struct volume *v)
 	return v->root;
 }
 
+/* Who mounted degraded may have been a script: somebody should hear of it. */
+static void
+tell_missing(struct volume *v)
+{
+	const struct member *m;
+
+	for (m = v->members; m < v->members + v->member_count; m++) {
+		if (m->r == NULL)
+			events_emit(v, &(struct event){ .kind = EVENT_REPLICA_LOST, .replica = m->name, .detail = "is not named at this mount" });
+	}
+}
+
 int
 volume_start(struct volume *v)
 {
@@ -48,14 +63,17 @@ volume_start(struct volume *v)
 	files_limit(v);
 	if ((rc = status_start(v)) != 0)
 		return rc;
+	tell_missing(v);
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		snprintf(name, sizeof(name), "replica %u", m->index);
-		if (m->r != NULL && (rc = lane_new(name, &m->lane)) != 0)
+		if (m->r != NULL && ((rc = lane_new(name, &m->lane)) != 0 || (rc = members_guard(v, m, &m->r)) != 0))
 			return rc;
 	}
 	if ((rc = pthread_create(&v->flusher, NULL, store_flusher, v)) != 0)
 		return -rc;
 	v->flusher_runs = true;
+	if ((rc = scrub_new(v)) != 0)
+		return rc;
 	if (v->was_unclean && !volume_read_only(v) && (rc = walk_start(v)) != 0)
 		return rc;
 	if (!v->no_writes && ((rc = away_start(v)) != 0 || (rc = resync_start(v)) != 0))
@@ -203,6 +221,9 @@ volume_close(struct volume *v)
 
 	if (v == NULL)
 		return 0;
+	/* What hangs is not waited for longer than any request would. */
+	(void)guard_always(true);
+	scrub_free(v);
 	resync_stop(v);
 	away_stop(v);
 	walk_stop(v);
@@ -221,7 +242,16 @@ volume_close(struct volume *v)
 	if (v->root != NULL)
 		nodes_free_all(v);
 	one = mount_release(v);
+	(void)guard_always(false);
 	return rc != 0 ? rc : one;
+}
+
+const char *
+volume_replica(const struct volume *v, unsigned index)
+{
+	if (index >= v->member_count)
+		return NULL;
+	return v->members[index].r != NULL ? v->members[index].r->path : v->members[index].name;
 }
 
 /* What a member is doing, in words. */

@@ -40,6 +40,8 @@ struct volume_options {
 	const char *key_file;		/* NULL: none */
 	enum volume_read_policy read_policy;
 	unsigned min_replicas;		/* at least 1 */
+	unsigned timeout_ms;		/* a replica that gives no answer for so long is lost; 0: none ever */
+	bool watch_all;			/* this holds for every call, whatever it costs (replica/guard) */
 	struct events *events;		/* where what happens is noted (volume/events), or NULL; outlives the volume */
 	/*
 	 * NULL, or called with each replica once it is opened, before anything is
@@ -115,6 +117,8 @@ int volume_add(struct volume *volume, const char *path, const char *mountpoint, 
 int volume_remove(struct volume *volume, const char *which, char *why);
 /* volume_replace: ${which} stays until the new one is in sync, and is removed then. */
 int volume_replace(struct volume *volume, const char *which, const char *path, const char *mountpoint, char *why);
+/* volume_replica(volume, index): where a replica is, for messages; NULL: there are no more. */
+const char *volume_replica(const struct volume *volume, unsigned index);
 /* volume_log_status(volume): one line a replica with counts, at level info (SIGUSR1). */
 void volume_log_status(struct volume *volume);
 

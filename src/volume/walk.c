@@ -5,6 +5,7 @@
 
 #include "meta/listing.h"
 #include "meta/tagfile.h"
+#include "replica/guard.h"
 #include "util/clock.h"
 #include "util/hashmap.h"
 #include "util/log.h"
@@ -220,6 +221,7 @@ walk_run(void *arg)
 	struct volume *v = arg;
 	struct walk w = { .v = v, .reported_ms = clock_monotonic_ms() };
 
+	(void)guard_always(true);
 	if (hashmap_init(&w.seen) != 0) {
 		atomic_store(&v->reconciling, false);
 		return NULL;

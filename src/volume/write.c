@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replica/guard.h"
 #include "volume/blocks.h"
 #include "volume/change.h"
 #include "volume/file.h"
@@ -164,6 +165,16 @@ write_run(struct lane_job *job)
 	}
 }
 
+/* In a lane, where others wait behind. */
+static void
+write_run_in_lane(struct lane_job *job)
+{
+	bool before = guard_always(true);
+
+	write_run(job);
+	(void)guard_always(before);
+}
+
 /* Write to all members, and digest meanwhile; the number of bytes that all in sync have, and why it is less than ${len}. */
 static size_t
 fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, uint64_t offset, struct span *span, int *why)
@@ -182,10 +193,12 @@ fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, ui
 		jobs[count] = (struct write_job){ .job.run = write_run, .m = m,
 		    .handle = node->file->handle[m->index], .data = data, .len = len, .offset = offset };
 		/* The first one, and the digests, are this thread's own work once the others are under way. */
-		if (lanes && count > 0 && m->lane != NULL)
+		if (lanes && count > 0 && m->lane != NULL) {
+			jobs[count].job.run = write_run_in_lane;
 			lane_submit(m->lane, &jobs[count].job, &batch);
-		else if (!lanes || count > 0)
+		} else if (!lanes || count > 0) {
 			write_run(&jobs[count].job);
+		}
 		count++;
 	}
 	span_digest(v, data, offset, span);

@@ -29,7 +29,9 @@ struct rig {
 	/* Put around each replica, below the plug; NULL: nothing. */
 	int (*wrap)(void *arg, unsigned index, struct replica **r);
 	void *wrap_arg;
+	unsigned timeout_ms;		/* of every call, once the threads are started; 0: none */
 	struct { struct node *node; char name[160]; } open[RIG_OPEN_MAX];
+	unsigned steps;		/* after which the flusher may have come by */
 };
 
 /* rig_begin, rig_end: in main, before and after the tests: whatever becomes of them, nothing is left behind. */

@@ -7,6 +7,7 @@ fuzz_harnesses = \
 	tests/fuzz/fuzz_label \
 	tests/fuzz/fuzz_pending \
 	tests/fuzz/fuzz_record \
+	tests/fuzz/fuzz_scrubstate \
 	tests/fuzz/fuzz_tagpage
 check_PROGRAMS += $(fuzz_harnesses) tests/fuzz/make_corpus
 
@@ -33,6 +34,9 @@ tests_fuzz_fuzz_pending_LDADD = $(LIBS_FORMAT)
 tests_fuzz_fuzz_record_SOURCES = tests/fuzz/fuzz_record.c $(fuzz_main)
 tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_record_LDADD = $(LIBS_FORMAT)
+tests_fuzz_fuzz_scrubstate_SOURCES = tests/fuzz/fuzz_scrubstate.c $(fuzz_main)
+tests_fuzz_fuzz_scrubstate_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_scrubstate_LDADD = $(LIBS_FORMAT)
 tests_fuzz_fuzz_tagpage_SOURCES = tests/fuzz/fuzz_tagpage.c $(fuzz_main)
 tests_fuzz_fuzz_tagpage_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_tagpage_LDADD = $(LIBS_FORMAT)

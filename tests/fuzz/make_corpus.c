@@ -12,6 +12,7 @@
 #include "format/label.h"
 #include "format/pending.h"
 #include "format/record.h"
+#include "format/scrubstate.h"
 #include "format/tagpage.h"
 
 #include "fuzz.h"
@@ -175,6 +176,21 @@ make_pendings(void)
 	pending_free(&pending);
 }
 
+static void
+make_scrubstates(void)
+{
+	static const struct scrub_state empty, paused = { .doing = SCRUB_PAUSED, .path = "a", .at = { "a/b \xff", 255 },
+	    .saved = 3, .rate = 1 << 20, .run.started = 1700000000, .run.totals.files = 7, .last.totals.left = 1 };
+	char text[SCRUBSTATE_SIZE_MAX];
+	int len = scrubstate_encode(&empty, text, sizeof(text));
+
+	seed("scrubstate", "empty", 0, "", 0, text, (size_t)len);
+	len = scrubstate_encode(&paused, text, sizeof(text));
+	FUZZ_ASSERT(len > 0);
+	seed("scrubstate", "paused", FUZZ_SEAL, "", 0, text, (size_t)len - 41);
+	seed("scrubstate", "later", FUZZ_SEAL, "", 0, "mendfs scrub 2\nx\n", 17);
+}
+
 /* Requests are text: no byte before them says how to take them. */
 static void
 make_requests(void)
@@ -205,6 +221,7 @@ main(int argc, char **argv)
 	top = argv[1];
 	make_records();
 	make_labels();
+	make_scrubstates();
 	make_tagpages();
 	make_intents();
 	make_pendings();

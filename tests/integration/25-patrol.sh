@@ -107,10 +107,10 @@ head -c 80000000 /dev/urandom >"$MNT/huge"
 remount
 stamp=$(stat -c %y "${REPLICAS[1]}/huge")
 touch "${REPLICAS[1]}/huge"
-: <"$MNT/huge"
+use "$MNT/huge"
 log_wait "huge: was written on replica ${REPLICAS[1]}"
 sealed() { [ "$(stat -c %y "${REPLICAS[1]}/huge")" = "$stamp" ]; }
 soon "a broken seal" sealed
-: <"$MNT/huge"
+use "$MNT/huge"
 same "lines about the seal" 1 "$(log_count 'huge: was written')"
 all_well

@@ -115,7 +115,7 @@ stir() {
 	local i f
 	while [ -e "$T/go" ]; do
 		for i in 0 1; do
-			for f in large log "files/$(ls -t "$T/fs$i/r/files" | head -n 1)"; do uncached "$T/fs$i/r/$f"; done
+			uncached "$T/fs$i/r/large" "$T/fs$i/r/log" "$T/fs$i/r/files"/*.tmp
 		done
 		sleep "0.0$((RANDOM % 10))"
 	done
@@ -165,6 +165,15 @@ power_cut() {
 	for f in files names log large; do cp "$T/keep.$f" "$T/acked.$f"; done
 }
 
+# So that the hundredth cut costs what the first one did.
+start_again() {
+	rm -rf "$MNT/files" "$MNT/names" "$MNT/moved"
+	mkdir "$MNT/files" "$MNT/names" "$MNT/moved"
+	: >"$MNT/log"
+	sync "$MNT/log" "$MNT/files" "$MNT/names" "$MNT/moved" "$MNT"
+	for f in files names log; do : >"$T/acked.$f"; done
+}
+
 now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 
 total=0
@@ -179,12 +188,11 @@ for type in ${CUTS_TYPES:-ext4 xfs btrfs}; do
 	done
 	volume_new 0
 	images_up "$type"
-	for f in files names log large; do : >"$T/acked.$f"; done
+	: >"$T/acked.large"
 	mount_up
-	mkdir "$MNT/files" "$MNT/names" "$MNT/moved"
 	head -c $((32 * MIB)) /dev/zero | tr '\0' '-' >"$MNT/large"
-	: >"$MNT/log"
-	sync "$MNT/large" "$MNT/log" "$MNT/files" "$MNT/names" "$MNT/moved" "$MNT"
+	sync "$MNT/large"
+	start_again
 	for ((round = 1; round <= cuts; round++)); do
 		: >"$T/go"
 		for w in write_files change_names append_log overwrite stir; do
@@ -211,7 +219,9 @@ for type in ${CUTS_TYPES:-ext4 xfs btrfs}; do
 				sleep 0.1
 			done
 			all_well
-			[ "$round" -eq "$cuts" ] || mount_up
+			[ "$round" -eq "$cuts" ] && continue
+			mount_up
+			start_again
 		fi
 	done
 	images_down

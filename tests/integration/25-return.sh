@@ -48,17 +48,6 @@ live() {
 	echo "nameless $1" >&5 || fail "write to a file without a name"
 }
 
-# log_wait_long PATTERN COUNT: there are COUNT such lines within a minute.
-log_wait_long() {
-	local i
-	for ((i = 0; i < 600; i++)); do
-		[ "$(log_count "$1")" -ge "$2" ] && return 0
-		alive "$DAEMON" || fail "the daemon ended"
-		sleep 0.1
-	done
-	fail "the log has not $2 lines like: $1"
-}
-
 # let_go MOUNTPOINT: it can be unmounted, as whoever repairs the disk wants to do.
 let_go() {
 	local i

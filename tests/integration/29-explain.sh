@@ -113,7 +113,7 @@ for i in range(20000):
     if i % 500 == 0: os.fsync(fd)
 END
 writer=$!
-CHILDREN+=($writer)
+CHILDREN+=("$writer")
 await 5 '[ -s "$MNT/busy" ]' || fail "the writer does not write"
 for ((i = 0; i < 15; i++)); do
 	explain "$MNT/busy" || { [ "$(get .changing)" = true ] || fail "called unsound while written to: $(cat "$T/explain")"; }

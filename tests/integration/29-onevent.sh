@@ -63,6 +63,12 @@ await 10 'hurry; told "resync-done|$MNT|resync-done|${REPLICAS[1]}||1"' || fail 
 mount_down
 unset MENDFS_ON_EVENT
 
+# ---- one that is not there at the mount
+: >"$T/events"
+mendfs -o "degraded,on-event=$T/program" "${REPLICAS[0]}" "$MNT" || fail "degraded"
+await 5 'grep -qE "^replica-lost\|$MNT\|replica-lost\|[^|]*r1\|\|1$" "$T/events"' || fail "missing at the mount: $(cat "$T/events")"
+must umount "$MNT"
+
 # ---- one that fails is logged; one that does not end is no matter of unmounting
 printf '#!/bin/sh\nexit 9\n' >"$T/program"
 mount_up "on-event=$T/program"

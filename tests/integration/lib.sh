@@ -110,12 +110,12 @@ BASE=$T
 trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
 
-# helper PATH: the program built from PATH.c, a source of ours; built if need be.
+# helper PATH [OPTIONS]: the program built from PATH.c, a source of ours; built if need be.
 helper() {
-	local program=$BUILD/$1
+	local program=$BUILD/$1 options=("${@:2}")
 	if [ ! -x "$program" ] || [ "$program" -ot "$SOURCE/$1.c" ]; then
 		mkdir -p "$(dirname "$program")"
-		${CC:-cc} -std=gnu11 -O2 -D_GNU_SOURCE -o "$program.$$" "$SOURCE/$1.c" >&2 &&
+		${CC:-cc} -std=gnu11 -O2 -D_GNU_SOURCE -o "$program.$$" "$SOURCE/$1.c" "${options[@]+"${options[@]}"}" >&2 &&
 		    mv "$program.$$" "$program" || return 1
 	fi
 	echo "$program"
@@ -261,6 +261,42 @@ log_wait() {
 		sleep 0.05
 	done
 	fail "the log has no line like: $1"
+}
+
+# log_wait_long PATTERN COUNT: there are COUNT such lines within a minute.
+log_wait_long() {
+	local i
+	for ((i = 0; i < 600; i++)); do
+		[ "$(log_count "$1")" -ge "$2" ] && return 0
+		alive "$DAEMON" || fail "the daemon ended"
+		sleep 0.1
+	done
+	fail "the log has not $2 lines like: $1"
+}
+
+# process_disk: a replica's file system behind a process, $DISK_PROCESS, which may
+# be stopped (a disk that hangs) or killed; the last replica moves to there.
+process_disk() {
+	local last=$((${#REPLICAS[@]} - 1))
+	# shellcheck disable=SC2046
+	PASSFS=$(helper tests/integration/passfs -D_FILE_OFFSET_BITS=64 $(pkg-config --cflags --libs fuse3)) || fail "cannot build passfs"
+	BEHIND=$BASE/behind$VOLUMES
+	mkdir -p "$BEHIND/r" "$BEHIND.mnt" || fail "mkdir"
+	REPLICAS[last]=$BEHIND.mnt/r
+	MOUNTS+=("$BEHIND.mnt")
+	process_disk_up
+}
+
+process_disk_up() {
+	local i
+	"$PASSFS" "$BEHIND" "$BEHIND.mnt" >>"$T/passfs.out" 2>&1 3>&- 4>&- 5>&- &
+	DISK_PROCESS=$!
+	CHILDREN+=("$DISK_PROCESS")
+	for ((i = 0; i < 100; i++)); do
+		mountpoint -q "$BEHIND.mnt" && return 0
+		sleep 0.05
+	done
+	fail "passfs did not come up"
 }
 
 # ---- looking

@@ -4,12 +4,16 @@
 check_PROGRAMS += tests/integration/treesum tests/integration/mksock \
 	tests/integration/reseal tests/integration/mmapwork \
 	tests/integration/manyfiles tests/integration/rawread \
-	tests/integration/fsdown tests/integration/powerdisk
+	tests/integration/fsdown tests/integration/passfs \
+	tests/integration/powerdisk
 tests_integration_treesum_SOURCES = tests/integration/treesum.c
 tests_integration_mksock_SOURCES = tests/integration/mksock.c
 tests_integration_reseal_SOURCES = tests/integration/reseal.c
 tests_integration_mmapwork_SOURCES = tests/integration/mmapwork.c
 tests_integration_fsdown_SOURCES = tests/integration/fsdown.c
+tests_integration_passfs_SOURCES = tests/integration/passfs.c
+tests_integration_passfs_CFLAGS = $(FUSE3_CFLAGS)
+tests_integration_passfs_LDADD = $(FUSE3_LIBS)
 tests_integration_rawread_SOURCES = tests/integration/rawread.c
 tests_integration_powerdisk_SOURCES = tests/integration/powerdisk.c
 tests_integration_powerdisk_LDADD = $(FUSE3_LIBS)
@@ -33,6 +37,8 @@ integration_tests = \
 	tests/integration/25-power-cut.sh \
 	tests/integration/25-return.sh \
 	tests/integration/26-resync.sh \
+	tests/integration/27-hang.sh \
+	tests/integration/27-lost.sh \
 	tests/integration/28-control.sh \
 	tests/integration/29-explain.sh \
 	tests/integration/29-onevent.sh \
@@ -47,6 +53,8 @@ integration_tests = \
 	tests/integration/41-full.sh \
 	tests/integration/45-calls.sh \
 	tests/integration/50-fsck.sh \
+	tests/integration/52-scrub.sh \
+	tests/integration/53-fsck-online.sh \
 	tests/integration/60-leaks.sh \
 	tests/integration/70-quarantine.sh \
 	tests/integration/72-fork.sh \

@@ -107,7 +107,7 @@ perhaps(struct disk *d, const struct write *w, uint64_t mood)
 	if (draw(10) < mood) {
 		memcpy(d->data + w->offset, w->bytes + w->len, w->len);
 		kept++;
-	} else if (w->len > PAGE && draw(3) == 0) {
+	} else if (w->len > PAGE && draw(2) == 0) {
 		for (at = 0; at < w->len; at += len) {
 			len = PAGE - (w->offset + at) % PAGE;
 			len = len < w->len - at ? len : w->len - at;

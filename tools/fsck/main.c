@@ -1,5 +1,6 @@
 /*
- * fsck.mendfs -- check and mend the replicas of a volume that is not mounted.
+ * fsck.mendfs -- check and mend the replicas of a volume: by itself while it is
+ * not mounted, by its daemon while it is.
  */
 
 #include <getopt.h>
@@ -14,7 +15,7 @@
 #include "bar.h"
 #include "check/check.h"
 #include "check/sink.h"
-#include "mounted.h"
+#include "online.h"
 
 #define PROGRAM "fsck.mendfs"
 #define REPLICAS_MAX 16
@@ -28,6 +29,9 @@ struct options {
 	const char *key_file;
 	const char *replicas[REPLICAS_MAX];
 	unsigned replica_count;
+	bool mounted;			/* a mounted volume, or something below it, instead of replicas: */
+	struct control_place place;
+	char below[PATH_MAX];
 };
 
 static atomic_bool stop;
@@ -43,6 +47,7 @@ static void
 usage(FILE *out)
 {
 	fputs("usage: " PROGRAM " [-n | -p | -y] [-v] [-C FD] [--json] [--key-file PATH] REPLICA...\n"
+	    "       " PROGRAM " [-n | -p | -y] [-v] [-C FD] [--json] MOUNTPOINT[/PATH]\n"
 	    "  -n           look only, write nothing at all\n"
 	    "  -p, -a       mend what can be mended without losing anything\n"
 	    "  -y           mend everything; what loses goes to .mendfs/quarantine\n"
@@ -51,7 +56,7 @@ usage(FILE *out)
 	    "  --json       one JSON object a line\n"
 	    "  --key-file PATH   the key of a volume that has one\n"
 	    "Without -n, -p and -y it asks, on a terminal, before each kind of repair;\n"
-	    "elsewhere it is -n.\n", out);
+	    "elsewhere, and of a mounted volume, it is -n.\n", out);
 }
 
 static int
@@ -142,9 +147,13 @@ add_replica(struct options *o, const char *path)
 		fprintf(stderr, PROGRAM ": more than %d replicas\n", REPLICAS_MAX);
 		return EXIT_USAGE;
 	}
-	if (mounted_volume(path)) {
-		fprintf(stderr, PROGRAM ": %s: mounted; unmount first, and name the replicas\n", path);
-		return EXIT_OPERATIONAL;
+	if (o->mounted || (o->replica_count > 0 && control_place_find(path, &o->place, o->below) == 0)) {
+		fprintf(stderr, PROGRAM ": %s: one mounted volume, or replicas of one that is not mounted\n", path);
+		return EXIT_USAGE;
+	}
+	if (control_place_find(path, &o->place, o->below) == 0) {
+		o->mounted = true;
+		return 0;
 	}
 	o->replicas[o->replica_count++] = path;
 	return 0;
@@ -174,15 +183,16 @@ parse(struct options *o, int argc, char **argv)
 		if ((rc = take_option(o, option)) != 0)
 			return rc;
 	}
-	if (!o->repair_given && !o->json && isatty(STDIN_FILENO) && isatty(STDERR_FILENO))
-		o->repair = REPAIR_ASK;
-	else if (!o->repair_given)
-		fputs(PROGRAM ": none of -n, -p and -y given: looking only (-n)\n", stderr);
 	for (int i = optind; i < argc; i++) {
 		if ((rc = add_argument(o, argv[i])) != 0)
 			return rc;
 	}
-	if (o->replica_count == 0) {
+	/* A daemon that is at work has nobody to ask. */
+	if (!o->repair_given && !o->json && !o->mounted && isatty(STDIN_FILENO) && isatty(STDERR_FILENO))
+		o->repair = REPAIR_ASK;
+	else if (!o->repair_given)
+		fputs(PROGRAM ": none of -n, -p and -y given: looking only (-n)\n", stderr);
+	if (o->replica_count == 0 && !o->mounted) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}
@@ -226,10 +236,10 @@ raise_limits(void)
 }
 
 static void
-catch_signals(void)
+catch_signals(bool mounted)
 {
-	/* Once: whoever insists is obeyed at once. */
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)(SA_RESETHAND | SA_RESTART) };
+	/* Once: whoever insists is obeyed at once.  Who waits for the daemon is to wait no longer. */
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | (mounted ? 0 : SA_RESTART) };
 
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
@@ -266,7 +276,10 @@ run(const struct options *o)
 		sink.answers = stdin;
 	if (watcher.json != NULL || watcher.bar != NULL || watcher.fd >= 0)
 		options.progress = &progress;
-	bits = check_run(&options);
+	if (o->mounted)
+		bits = online_run(&(struct online_options){ &o->place, o->below, o->repair, &calls, options.progress, &stop });
+	else
+		bits = check_run(&options);
 	bar_free(watcher.bar);
 	return bits;
 }
@@ -280,6 +293,6 @@ main(int argc, char **argv)
 	if ((rc = parse(&options, argc, argv)) != 0)
 		return rc;
 	raise_limits();
-	catch_signals();
+	catch_signals(options.mounted);
 	return run(&options);
 }

@@ -49,6 +49,7 @@ int resolve_run(const struct command *command, int argc, char **argv);
 int explain_run(const struct command *command, int argc, char **argv);
 int metrics_run(const struct command *command, int argc, char **argv);
 int resync_run(const struct command *command, int argc, char **argv);
+int scrub_command(const struct command *command, int argc, char **argv);
 int status_run(const struct command *command, int argc, char **argv);
 
 #endif

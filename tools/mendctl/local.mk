@@ -12,5 +12,6 @@ mendctl_SOURCES = \
 	tools/mendctl/resolve.c \
 	tools/mendctl/restore.c \
 	tools/mendctl/resync.c \
+	tools/mendctl/scrub.c \
 	tools/mendctl/status.c
 mendctl_LDADD = src/control/libcontrol.a $(LIBS_CHECKER)

@@ -25,6 +25,8 @@ static const struct command commands[] = {
 	{ "explain", "[--json] PATH", "what each replica has of a file, and what would be made of it", explain_run },
 	{ "metrics", "MOUNTPOINT", "the same in numbers, as Prometheus reads them", metrics_run },
 	{ "resync", "MOUNTPOINT", "look for replicas that are away now", resync_run },
+	{ "scrub", "start|pause|resume|stop|status MOUNTPOINT[/PATH] [--rate BYTES[K|M|G]] [--sample PERCENT] [--for TIME] [--wait] [--json]",
+	    "prove all that is there, on every replica", scrub_command },
 	{ "status", "[--json] [--watch[=SECONDS]] MOUNTPOINT", "which replicas are in sync, what is pending, counts", status_run },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -71,9 +71,9 @@ print_lack(const json_t *r)
 	const char *state = text_or(r, "state", "");
 
 	if (strcmp(state, "resyncing") == 0) {
-		printf("      %" PRIu64 " of %s%" PRIu64 " files and directories brought up to date%s\n",
+		printf("      %" PRIu64 " of %s%" PRIu64 " files and directories brought up to date, %" PRIu64 "/s%s\n",
 		    number(resync, "done"), jsonline_get_flag(resync, "estimated") ? "about " : "", number(resync, "total"),
-		    jsonline_get_flag(resync, "everything") ? ", all data compared" : "");
+		    number(resync, "per_second"), jsonline_get_flag(resync, "everything") ? ", all data compared" : "");
 		return;
 	}
 	if (jsonline_get_flag(resync, "everything"))

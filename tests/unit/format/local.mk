@@ -7,6 +7,7 @@ format_tests = \
 	tests/unit/format/test_label \
 	tests/unit/format/test_pending \
 	tests/unit/format/test_record \
+	tests/unit/format/test_scrubstate \
 	tests/unit/format/test_tagpage
 check_PROGRAMS += $(format_tests)
 TESTS += $(format_tests)
@@ -29,6 +30,8 @@ tests_unit_format_test_pending_LDADD = $(format_test_libs)
 tests_unit_format_test_record_SOURCES = tests/unit/format/test_record.c \
 	$(unit_headers) tests/unit/hex.h
 tests_unit_format_test_record_LDADD = $(format_test_libs)
+tests_unit_format_test_scrubstate_SOURCES = tests/unit/format/test_scrubstate.c $(unit_headers)
+tests_unit_format_test_scrubstate_LDADD = $(format_test_libs)
 tests_unit_format_test_tagpage_SOURCES = tests/unit/format/test_tagpage.c \
 	$(unit_headers) tests/unit/hex.h
 tests_unit_format_test_tagpage_LDADD = $(format_test_libs)

@@ -122,6 +122,8 @@ START_TEST(plain_command_line)
 	ck_assert(!options.volume.read_only && !options.volume.degraded && !options.volume.adopt);
 	ck_assert(!options.volume.codec_given);
 	ck_assert_uint_eq(options.volume.min_replicas, 1);
+	ck_assert_uint_eq(options.volume.timeout_ms, 30000);
+	ck_assert(!options.volume.watch_all);
 	ck_assert_int_eq(options.volume.read_policy, VOLUME_READ_AUTO);
 	ck_assert_int_eq(options.log_level, LOG_LEVEL_INFO);
 	ck_assert_ptr_null(options.volume.key_file);
@@ -136,7 +138,7 @@ START_TEST(on_event)
 	ck_assert_ptr_null(options.on_event);
 	ck_assert_int_eq(parse("mendfs -o on-event=/bin/true a b mnt"), 0);
 	ck_assert_str_eq(options.on_event, "/bin/true");
-	ck_assert_int_eq(parse("mendfs --on_event=/bin/true a b mnt"), 0);
+	ck_assert_int_eq(parse("mendfs --on-event /bin/true a b mnt"), 0);
 	ck_assert_int_eq(parse("mendfs -o on-event=true a b mnt"), -EINVAL);
 	assert_has(options.settings.error, "on-event: true: is no absolute path");
 	ck_assert_int_eq(parse("mendfs -o on-event=/nothing/there a b mnt"), -EINVAL);
@@ -147,7 +149,7 @@ END_TEST
 START_TEST(all_options)
 {
 	ck_assert_int_eq(parse("mendfs -f -o ro,degraded,adopt,codec=blake2b,key-file=k,read=first a b mnt "
-	    "-o min-replicas=2,log-level=warning,max_threads=7"), 0);
+	    "-o min-replicas=2,timeout=5,watch=all,log-level=warning,max_threads=7"), 0);
 	ck_assert(options.foreground);
 	ck_assert(options.volume.read_only && options.volume.degraded && options.volume.adopt);
 	ck_assert(options.volume.codec_given);
@@ -155,6 +157,8 @@ START_TEST(all_options)
 	ck_assert(is_below(options.volume.key_file, "k"));
 	ck_assert_int_eq(options.volume.read_policy, VOLUME_READ_FIRST);
 	ck_assert_uint_eq(options.volume.min_replicas, 2);
+	ck_assert_uint_eq(options.volume.timeout_ms, 5000);
+	ck_assert(options.volume.watch_all);
 	ck_assert_int_eq(options.log_level, LOG_LEVEL_WARNING);
 	ck_assert_uint_eq(options.max_threads, 7);
 

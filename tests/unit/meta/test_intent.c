@@ -82,6 +82,7 @@ START_TEST(empty)
 	ck_assert(!intent_was_dirty(intent, 1));
 	ck_assert(!intent_marked(intent, 1));
 	ck_assert_uint_eq(intent_any(intent), 0);
+	ck_assert_uint_eq(intent_count(intent), 0);
 	ck_assert_int_eq(intent_highest(intent), -1);
 	ck_assert_int_eq(sweep(), 0);
 	ck_assert_uint_eq(writes + syncs, 0);
@@ -102,6 +103,7 @@ START_TEST(one_write_a_region)
 	ck_assert_uint_eq(writes, 2);
 	ck_assert_int_eq(mark(1024, 1024), 0);
 	ck_assert_uint_eq(writes, 2);
+	ck_assert_uint_eq(intent_count(intent), 2);
 
 	ck_assert_int_eq(reload(), 0);
 	ck_assert_uint_eq(intent_any(intent), 2);
@@ -111,6 +113,10 @@ START_TEST(one_write_a_region)
 	ck_assert(!intent_was_dirty(intent, 2048));
 	/* Was dirty, but nobody made it durable on all of today's replicas. */
 	ck_assert(!intent_marked(intent, 1));
+	/* One that is marked anew is counted once. */
+	ck_assert_uint_eq(intent_count(intent), 2);
+	ck_assert_int_eq(mark(1, 1), 0);
+	ck_assert_uint_eq(intent_count(intent), 2);
 }
 END_TEST
 

@@ -8,6 +8,7 @@ replica_tests = \
 	tests/unit/replica/test_dir_names \
 	tests/unit/replica/test_dir_owner \
 	tests/unit/replica/test_fault \
+	tests/unit/replica/test_guard \
 	tests/unit/replica/test_replica
 check_PROGRAMS += $(replica_tests)
 TESTS += $(replica_tests)
@@ -29,5 +30,7 @@ tests_unit_replica_test_dir_owner_SOURCES = tests/unit/replica/test_dir_owner.c 
 tests_unit_replica_test_dir_owner_LDADD = $(replica_test_libs)
 tests_unit_replica_test_fault_SOURCES = tests/unit/replica/test_fault.c $(replica_test_headers)
 tests_unit_replica_test_fault_LDADD = $(replica_test_libs)
+tests_unit_replica_test_guard_SOURCES = tests/unit/replica/test_guard.c $(replica_test_headers)
+tests_unit_replica_test_guard_LDADD = $(replica_test_libs)
 tests_unit_replica_test_replica_SOURCES = tests/unit/replica/test_replica.c tests/unit/check_main.h
 tests_unit_replica_test_replica_LDADD = $(LIBS_REPLICA) $(CHECK_LIBS)

@@ -168,6 +168,40 @@ START_TEST(holes)
 }
 END_TEST
 
+/* What pread takes is aligned, in and behind the file; what was written, by whatever way, is seen. */
+START_TEST(past_the_cache)
+{
+	uint8_t *buf;
+	replica_handle made, direct;
+	char byte = 0;
+
+	ck_assert_int_eq(posix_memalign((void **)&buf, REPLICA_DIRECT_ALIGN, MIB), 0);
+	made = make_file("f", 0444);
+	memset(buf, 'a', 5000);
+	ck_assert_int_eq(r->ops->pwrite(r, made, buf, 5000, 0), 5000);
+	ck_assert_int_eq(r->ops->open_direct(r, named(REPLICA_ROOT, "f"), &direct), 0);
+	ck_assert_int_eq(r->ops->pread(r, direct, buf, MIB, 0), 5000);
+	ck_assert_int_eq(buf[4999], 'a');
+	ck_assert_int_eq(r->ops->pread(r, direct, buf, REPLICA_DIRECT_ALIGN, REPLICA_DIRECT_ALIGN), 5000 - REPLICA_DIRECT_ALIGN);
+	ck_assert_int_eq(r->ops->pread(r, direct, buf, REPLICA_DIRECT_ALIGN, MIB), 0);
+	ck_assert_int_eq(r->ops->pwrite(r, made, "b", 1, 4999), 1);
+	ck_assert_int_eq(r->ops->pread(r, direct, buf, MIB, 0), 5000);
+	ck_assert_int_eq(buf[4999], 'b');
+	ck_assert_int_eq(r->ops->seek(r, direct, 0, SEEK_DATA), 0);
+	r->ops->close(r, direct);
+	ck_assert_int_eq(r->ops->open_direct(r, held(made), &direct), 0);
+	ck_assert_int_eq(r->ops->pread(r, direct, buf, MIB, 0), 5000);
+	ck_assert_int_eq(r->ops->pread(r, made, &byte, 1, 4999), 1);
+	ck_assert_int_eq(byte, 'b');
+	r->ops->close(r, direct);
+	r->ops->close(r, made);
+	make_dir("dir", 0755);
+	ck_assert_int_eq(r->ops->open_direct(r, named(REPLICA_ROOT, "dir"), &direct), -ESTALE);
+	ck_assert_int_eq(r->ops->open_direct(r, named(REPLICA_ROOT, "none"), &direct), -ENOENT);
+	free(buf);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -180,6 +214,7 @@ main(void)
 	tcase_add_test(tcase, swapped_while_opened);
 	tcase_add_test(tcase, data);
 	tcase_add_test(tcase, holes);
+	tcase_add_test(tcase, past_the_cache);
 	suite_add_tcase(suite, tcase);
 	return scratch_main(suite);
 }

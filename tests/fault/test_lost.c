@@ -1,0 +1,279 @@
+/*
+ * A replica that is lost in the midst of an operation: it gives no answer, or
+ * an error.  Whatever is asked of the volume is done by the other one, and when
+ * it is back both are alike.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../unit/check_main.h"
+#include "rig.h"
+#include "volume/file.h"
+#include "volume/members.h"
+#include "volume/names.h"
+#include "volume/volume.h"
+
+#define TIMEOUT_MS 40
+#define RESYNC_MS 20000
+
+static struct rig rig;
+static struct replica *failing[RIG_MEMBERS_MAX];
+
+static int
+remember(void *arg, unsigned index, struct replica **r)
+{
+	struct replica *f;
+	int rc;
+
+	(void)arg;
+	if ((rc = fault_replica_new(*r, &f)) == 0)
+		*r = failing[index] = f;
+	return rc;
+}
+
+static void
+setup(void)
+{
+	rig_init(&rig, 2);
+	rig_plug(&rig, 0, false);
+	rig.wrap = remember;
+	rig.timeout_ms = TIMEOUT_MS;
+}
+
+static void
+teardown(void)
+{
+	rig_done(&rig);
+}
+
+static void
+step(const char *text)
+{
+	int rc = rig_step(&rig, text);
+
+	ck_assert_msg(rc == 0, "%s: %s", text, strerror(-rc));
+}
+
+static void
+open_volume(void)
+{
+	ck_assert_int_eq(rig_open(&rig), 0);
+	ck_assert_int_eq(volume_start(rig.v), 0);
+}
+
+/* Mount once more: the lost one is brought up to date.  Then all is the same. */
+static void
+close_and_compare(void)
+{
+	char *a, *b, *said;
+	int i;
+
+	ck_assert_int_eq(rig_close(&rig), 0);
+	rig.timeout_ms = 0;
+	open_volume();
+	for (i = 0; i < RESYNC_MS && members_in_sync(rig.v) < 2; i++)
+		usleep(1000);
+	ck_assert_uint_eq(members_in_sync(rig.v), 2);
+	ck_assert_int_eq(rig_close(&rig), 0);
+	a = rig_copy(&rig, 0);
+	b = rig_copy(&rig, 1);
+	ck_assert_str_eq(a, b);
+	ck_assert_msg(rig_fsck(&rig, &said) == 0, "%s", said);
+	free(a);
+	free(b);
+	free(said);
+}
+
+static const char *const steps[] = {
+	"create a", "write a 0 300000 p", "write a 8192 4096 q", "fsync a", "mkdir d", "rename a d/b", "link d/b c",
+	"chmod c 600", "setxattr c user.x y", "symlink s target", "truncate c 5000", "unlink c", "fsync d/b",
+};
+#define STEPS (int)(sizeof(steps) / sizeof(steps[0]))
+
+/* Everything hangs from step _i on, on one member or the other. */
+START_TEST(hangs)
+{
+	const struct fault_rule hang = { .ops = FAULT_ALL, .nth = 1, .mode = FAULT_HANG };
+	unsigned lost = (unsigned)_i % 2;
+	int i;
+
+	open_volume();
+	for (i = 0; i < STEPS; i++) {
+		if (i == _i)
+			fault_set(failing[lost], &hang);
+		step(steps[i]);
+	}
+	step("create e");
+	step("fsync e");
+	ck_assert_uint_eq(members_in_sync(rig.v), 1);
+	ck_assert_ptr_eq(members_first(rig.v), &rig.v->members[!lost]);
+	fault_set(failing[lost], NULL);
+	close_and_compare();
+}
+END_TEST
+
+/* It hangs while the tree is read: all is shown, as it was. */
+START_TEST(hangs_reading)
+{
+	struct fault_rule hang = { .ops = FAULT_ALL, .nth = 1 + 3 * (unsigned)_i, .mode = FAULT_HANG };
+	unsigned lost = (unsigned)_i % 2;
+	char *before, *now;
+	int i;
+
+	open_volume();
+	for (i = 0; i < STEPS; i++)
+		step(steps[i]);
+	before = rig_tree(&rig);
+	ck_assert_int_eq(rig_close(&rig), 0);
+	open_volume();
+	fault_set(failing[lost], &hang);
+	now = rig_tree(&rig);
+	ck_assert_str_eq(before, now);
+	fault_set(failing[lost], NULL);
+	free(before);
+	free(now);
+	close_and_compare();
+}
+END_TEST
+
+/* If none answers, the last one is waited for, however long it takes. */
+static void *
+release_later(void *arg)
+{
+	(void)arg;
+	usleep(5 * TIMEOUT_MS * 1000);
+	fault_set(failing[0], NULL);
+	fault_set(failing[1], NULL);
+	return NULL;
+}
+
+START_TEST(all_hang)
+{
+	const struct fault_rule hang = { .ops = FAULT_ALL, .nth = 1, .mode = FAULT_HANG };
+	pthread_t thread;
+
+	open_volume();
+	step("create a");
+	fault_set(failing[0], &hang);
+	fault_set(failing[1], &hang);
+	ck_assert_int_eq(pthread_create(&thread, NULL, release_later, NULL), 0);
+	step("write a 0 300000 p");
+	step("fsync a");
+	ck_assert_uint_ge(members_in_sync(rig.v), 1);
+	pthread_join(thread, NULL);
+	close_and_compare();
+}
+END_TEST
+
+static void
+read_all(const char *name, size_t len, char letter)
+{
+	const uint8_t *data;
+	struct node *node;
+	struct stat st;
+	size_t i;
+
+	ck_assert_int_eq(names_lookup(rig.v, volume_root(rig.v), name, &node, &st), 0);
+	ck_assert_int_eq(file_read(rig.v, node, 0, len, (const void **)&data), (ssize_t)len);
+	for (i = 0; i < len; i++)
+		ck_assert_uint_eq(data[i], rig_byte(letter, i));
+	ck_assert_int_eq(file_flush(rig.v, node), 0);
+	node_forget(rig.v, node, 1);
+}
+
+/* Reads fail with ${error} so often on each member in turn; returns how many are in sync then. */
+static unsigned
+fail_reads(int error, uint64_t times)
+{
+	struct fault_rule rule = { .ops = FAULT_MASK(FAULT_PREAD), .nth = 1, .times = times, .error = error };
+	struct node *node;
+	unsigned home;
+	struct stat st;
+
+	open_volume();
+	step("create a");
+	step("write a 0 65536 p");
+	ck_assert_int_eq(names_lookup(rig.v, volume_root(rig.v), "a", &node, &st), 0);
+	/* From its home it is read first; the first member is asked twice more then, the other one once. */
+	home = node_key(node) % 2;
+	if (times > 0 && home == 0)
+		rule.times++;
+	fault_set(failing[home], &rule);
+	node_forget(rig.v, node, 1);
+	read_all("a", 65536, 'p');
+	fault_set(failing[0], NULL);
+	fault_set(failing[1], NULL);
+	return members_in_sync(rig.v);
+}
+
+/* One bad spot: it is written to, and can be read again. */
+START_TEST(bad_spot)
+{
+	ck_assert_uint_eq(fail_reads(EIO, 2), 2);
+	ck_assert_uint_eq(rig.v->members[0].mended + rig.v->members[1].mended, 1);
+	close_and_compare();
+}
+END_TEST
+
+/* Whatever is written there, it cannot be read: the replica is lost, and nobody sees an error. */
+START_TEST(bad_for_ever)
+{
+	ck_assert_uint_eq(fail_reads(EIO, 0), 1);
+	close_and_compare();
+}
+END_TEST
+
+static const int errors[] = { ENXIO, ESTALE, ENOTCONN, ETIMEDOUT, ENODEV };
+
+START_TEST(unreadable)
+{
+	ck_assert_uint_eq(fail_reads(errors[_i], 0), 1);
+	ck_assert_uint_eq(rig.v->members[0].mended + rig.v->members[1].mended, 0);
+	close_and_compare();
+}
+END_TEST
+
+static const int write_errors[] = { EIO, EROFS, ENXIO, ESTALE, ENOTCONN };
+
+/* Everything that changes anything fails; what is read does not. */
+START_TEST(unchangeable)
+{
+	const struct fault_rule rule = { .ops = FAULT_CHANGES, .nth = 1, .error = write_errors[_i] };
+	int i;
+
+	open_volume();
+	step("create a");
+	fault_set(failing[1], &rule);
+	for (i = 1; i < STEPS; i++)
+		step(steps[i]);
+	ck_assert_uint_eq(members_in_sync(rig.v), 1);
+	fault_set(failing[1], NULL);
+	close_and_compare();
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("fault/lost");
+	TCase *tcase = tcase_create("lost");
+	int rc;
+
+	rig_begin();
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, hangs, 0, STEPS);
+	tcase_add_loop_test(tcase, hangs_reading, 0, 9);
+	tcase_add_test(tcase, all_hang);
+	tcase_add_test(tcase, bad_spot);
+	tcase_add_test(tcase, bad_for_ever);
+	tcase_add_loop_test(tcase, unreadable, 0, (int)(sizeof(errors) / sizeof(errors[0])));
+	tcase_add_loop_test(tcase, unchangeable, 0, (int)(sizeof(write_errors) / sizeof(write_errors[0])));
+	suite_add_tcase(suite, tcase);
+	rc = check_main(suite);
+	rig_end();
+	return rc;
+}
