@@ -1058,7 +1058,7 @@ purge_slot(struct resync *r, const char *slot)
 
 	if (resync_is_origin(slot))
 		return 0;
-	if (r->keep && (rc = r->m->r->ops->stat(r->m->r, at, &st)) == 0) {
+	if (r->keep && r->m->r->ops->stat(r->m->r, at, &st) == 0) {
 		placed = placed_find(r, record_id(r, r->m->r, at, &is_dir));
 		if ((placed == NULL || placed->st.st_ino != st.st_ino) && (rc = resync_keep_slot(r, slot)) < 0)
 			return rc;

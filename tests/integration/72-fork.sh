@@ -113,13 +113,13 @@ mount_up
 await 10 '[ "$(mendctl resync "$MNT")" = "all replicas are in sync" ]' || fail "not in sync"
 kept() { mendctl quarantine list --json "$MNT" | jq -r "select(.path == \"$1\") | .id" | head -n 1; }
 version() { cat "${all[2]}/.mendfs/quarantine/$(basename "$(kept "$1")")/data${2-}"; }
-same "what won" "left new-left only-left" "$(cd "$MNT" && echo $(cat docs/a docs/new only-left))"
+same "what won" "left new-left only-left" "$(cd "$MNT" && cat docs/a docs/new only-left | paste -sd " ")"
 same "its names" "renamed/deep/x" "$(cd "$MNT" && ls renamed/deep/x)"
 [ ! -e "$MNT/docs/c" ] || fail "a removed name came back"
 same "both changed" right "$(version /docs/a)"
 same "both made" new-right "$(version /docs/new)"
 same "changed where the other side renamed" changed "$(version /old/deep/x)"
-same "appended to" "b more" "$(echo $(version /docs/b))"
+same "appended to" "b more" "$(version /docs/b | paste -sd " ")"
 same "what it had still" c "$(version /docs/c)"
 same "a tree" "t1 t2" "$(version /tree /t1) $(version /tree /sub/t2)"
 same "another mode" 700 "$(stat -c %a "${all[2]}/.mendfs/quarantine/$(basename "$(kept /docs/e)")/data")"

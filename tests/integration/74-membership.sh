@@ -23,7 +23,7 @@ must mendctl add --wait "$MNT" "$dir/r1" >"$T/out"
 grep -q "^  $dir/r0 $dir/r1\$" "$T/out" || fail "the new list: $(cat "$T/out")"
 grep -q '2 of 2 in sync.*fstab' "$T/out" || fail "what to do: $(cat "$T/out")"
 echo after >&3
-same "what was open" "before after" "$(echo $(cat "$MNT/open"))"
+same "what was open" "before after" "$(paste -sd " " "$MNT/open")"
 REPLICAS=("$dir/r0" "$dir/r1")
 exec 3>&-
 all_well
