@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "format/roster.h"
 #include "meta/gather.h"
 #include "meta/label.h"
 
@@ -44,11 +45,14 @@ compare_pair(struct check *c, struct member *a, struct member *b)
 		b->rolled_back = b->stale = true;
 		return 0;
 	case LABEL_FORKED:
-		snprintf(detail, sizeof(detail), "each has changes that the other never saw, so that one side must "
-		    "be given up: check %s and %s alone, and leave out the side to be given up", a->r->path, b->r->path);
+		snprintf(detail, sizeof(detail), "each has changes that the other never saw: look at %s and %s alone, then say which "
+		    "is to be kept with mendctl resolve --keep", a->r->path, b->r->path);
 		found(c, REPLICA_FORKED, b->r->path, OUTCOME_LEFT, detail);
 		return -ECANCELED;
 	case LABEL_STRANGERS:
+		/* One was removed, the other added since: the newest list tells which. */
+		if (uuid_equal(&a->label.volume, &b->label.volume))
+			return 0;
 		break;
 	}
 	report_failed(c->report, "%s: does not belong to the volume of %s; name replicas of one volume",
@@ -56,28 +60,102 @@ compare_pair(struct check *c, struct member *a, struct member *b)
 	return -EINVAL;
 }
 
+/* The replica is none of this run's any more. */
+static void
+strike(struct check *c, unsigned i)
+{
+	struct member *m = &c->members[i];
+
+	m->r->ops->free(m->r);
+	memmove(m, m + 1, (c->count - i - 1) * sizeof(*m));
+	c->count--;
+	memset(&c->members[c->count], 0, sizeof(*m));
+	for (unsigned k = i; k < c->count; k++)
+		c->members[k].index = k;
+}
+
+/*
+ * Replicas that were never in sync are never a source.  Of one that lost a
+ * fork all that differs is to be kept, which the mount does.
+ */
+static int
+judge_unfilled(struct check *c)
+{
+	char path[4096];
+	unsigned i = 0;
+
+	while (i < c->count) {
+		struct member *m = &c->members[i];
+
+		if (!m->labelled || !roster_unfilled(&m->label)) {
+			i++;
+		} else if (!roster_given_up(&m->label)) {
+			m->behind = m->stale = true;
+			i++;
+		} else if (c->count > 1) {
+			snprintf(path, sizeof(path), "%s", m->r->path);
+			found(c, REPLICA_BEHIND, path, OUTCOME_LEFT, "left out: it lost when a fork was settled; "
+			    "the mount brings it up to date, and keeps what it has of its own");
+			strike(c, i);
+		} else {
+			break;
+		}
+	}
+	for (i = 0; i < c->count && c->members[i].labelled && roster_unfilled(&c->members[i].label); i++)
+		continue;
+	if (i < c->count)
+		return 0;
+	report_failed(c->report, "%s: holds no whole copy of the volume yet; name a replica that does", c->members[0].r->path);
+	return -ENODATA;
+}
+
+/* The newest label knows who is a member: those in sync take its list. */
+static int
+take_list(struct check *c, const struct label *newest)
+{
+	struct member *m;
+
+	for (m = c->members; m < c->members + c->count; m++) {
+		if (!m->labelled)
+			continue;
+		if (!roster_has(newest, &m->label.replica)) {
+			report_failed(c->report, "%s: is no replica of the volume any more: it was removed, or its adding was broken off; leave it out",
+			    m->r->path);
+			return -EINVAL;
+		}
+		if (!m->stale)
+			roster_take(&m->label, newest);
+	}
+	return 0;
+}
+
 int
 labels_compare(struct check *c, const struct label **label)
 {
-	struct member *a, *b, *end = c->members + c->count;
+	struct member *a, *b, *end;
 	bool spoiled = false;
 	int rc = 0, one;
 
 	*label = NULL;
+	if ((one = judge_unfilled(c)) != 0)
+		return one;
+	end = c->members + c->count;
 	for (a = c->members; a < end; a++) {
 		spoiled = spoiled || (!a->labelled && a->label_error != -ENOENT);
 		for (b = a + 1; b < end; b++) {
-			if (!a->labelled || !b->labelled || (one = compare_pair(c, a, b)) == 0)
+			if (!a->labelled || !b->labelled || (a->stale && b->stale) || (one = compare_pair(c, a, b)) == 0)
 				continue;
 			if (one != -ECANCELED)
 				return one;
 			rc = one;
 		}
 	}
-	for (a = end; a-- > c->members;) {
-		if (a->labelled && !a->stale)
+	for (a = c->members; a < end; a++) {
+		if (a->labelled && !a->stale && (*label == NULL || a->label.events > (*label)->events))
 			*label = &a->label;
 	}
+	if (rc == 0 && *label != NULL)
+		rc = take_list(c, *label);
 	if (rc != 0 || *label != NULL)
 		return rc;
 	if (!spoiled) {
@@ -138,16 +216,11 @@ free_members(const struct check *c, const struct label *label, const struct labe
 static void
 leave_out(struct check *c, unsigned i)
 {
-	struct member *m = &c->members[i];
+	const struct member *m = &c->members[i];
 
 	found(c, m->label_error == -ENOENT ? LABEL_MISSING : LABEL_SPOILED, m->r->path, OUTCOME_LEFT,
 	    "left out: nothing on it is known to be of this volume; -y makes it a replica again");
-	m->r->ops->free(m->r);
-	memmove(m, m + 1, (c->count - i - 1) * sizeof(*m));
-	c->count--;
-	memset(&c->members[c->count], 0, sizeof(*m));
-	for (unsigned k = i; k < c->count; k++)
-		c->members[k].index = k;
+	strike(c, i);
 }
 
 /* What a member in sync knows, as the label of another member. */

@@ -18,6 +18,7 @@ src_check_libfsck_a_SOURCES = \
 	src/check/pool.c src/check/pool.h \
 	src/check/progress.c src/check/progress.h \
 	src/check/report.c src/check/report.h \
+	src/check/resolve.c src/check/resolve.h \
 	src/check/run.c src/check/run.h \
 	src/check/sink.h \
 	src/check/sink_json.c \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check/labels.h"
+#include "format/roster.h"
 #include "meta/gather.h"
 #include "meta/keyfile.h"
 #include "meta/label.h"
@@ -66,6 +67,10 @@ lock_and_read(struct check *c, struct member *m)
 		report_failed(c->report, "%s: made by a later version of mendfs (format %u)", m->r->path,
 		    m->label.version);
 		return -EPROTONOSUPPORT;
+	}
+	if (m->labelled && roster_removed(&m->label)) {
+		report_failed(c->report, "%s: was removed from its volume; leave it out", m->r->path);
+		return -EINVAL;
 	}
 	if (m->labelled && (m->label.write_features != 0 || (c->repairing && m->label.read_features != 0))) {
 		report_failed(c->report, "%s: uses features of a later version of mendfs", m->r->path);

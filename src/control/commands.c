@@ -3,6 +3,10 @@
 #include "control/request.h"
 
 static const struct control_command commands[] = {
+	{ "add", control_add },
+	{ "remove", control_remove },
+	{ "replace", control_replace },
+	{ "replicas", control_replicas },
 	{ "explain", control_explain },
 	{ "fsck", control_fsck },
 	{ "metrics", control_metrics },

@@ -48,6 +48,10 @@ int control_fail(struct control_request *request, const char *format, ...) __att
 bool control_gone(const struct control_request *request);
 
 /* The commands, each in the file of its name. */
+int control_add(struct control_request *request);
+int control_remove(struct control_request *request);
+int control_replace(struct control_request *request);
+int control_replicas(struct control_request *request);
 int control_explain(struct control_request *request);
 int control_fsck(struct control_request *request);
 int control_metrics(struct control_request *request);

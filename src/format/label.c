@@ -326,6 +326,14 @@ label_member(struct label *label, const struct uuid *uuid)
 	return member == NULL ? NULL : &label->members[member - label->members];
 }
 
+const char *
+label_name(const struct label *label)
+{
+	const struct label_member *own = find_member(label, &label->replica);
+
+	return own != NULL ? own->name : "";
+}
+
 /* The last event whose effect may have begun on this replica. */
 static uint64_t
 moved(const struct label *label)
@@ -355,7 +363,12 @@ alone(const struct label *x, const struct label *y)
 	for (unsigned i = 0; i < x->member_count; i++) {
 		const struct label_member *third = &x->members[i];
 
-		if (third->seen >= event && seen(y, &third->uuid) >= event)
+		if (third->seen < event)
+			continue;
+		if (seen(y, &third->uuid) >= event)
+			return false;
+		/* It was removed since; what it knew of x is what y knows. */
+		if (find_member(y, &third->uuid) == NULL && seen(y, &x->replica) >= event)
 			return false;
 	}
 	return true;
@@ -371,7 +384,8 @@ went_on_from_copy(const struct label *x, const struct label *y)
 {
 	uint64_t event = seen(y, &x->replica), saw = seen(x, &y->replica);
 
-	if (!y->clean || y->events != event || !alone(x, y))
+	/* Of one that was removed since ${x} does not know what it saw. */
+	if (find_member(x, &y->replica) == NULL || !y->clean || y->events != event || !alone(x, y))
 		return false;
 	return x->events == event && !x->moving ? saw < event : saw + 1 < event;
 }
@@ -382,7 +396,7 @@ label_relate(const struct label *a, const struct label *b)
 	bool a_alone, b_alone;
 
 	if (!uuid_equal(&a->volume, &b->volume) || uuid_equal(&a->replica, &b->replica) ||
-	    find_member(a, &b->replica) == NULL || find_member(b, &a->replica) == NULL)
+	    (find_member(a, &b->replica) == NULL && find_member(b, &a->replica) == NULL))
 		return LABEL_STRANGERS;
 
 	/* A replica cannot have been seen where it never was. */

@@ -60,6 +60,9 @@ int label_decode(const char *text, size_t len, struct label *label);
 /* label_member(label, uuid): the member with ${uuid}, or NULL. */
 struct label_member *label_member(struct label *label, const struct uuid *uuid);
 
+/* label_name(label): the name of the replica that the label is of. */
+const char *label_name(const struct label *label);
+
 enum label_relation {
 	LABEL_IN_SYNC,
 	LABEL_A_BEHIND,		/* b went on without a */
@@ -67,14 +70,15 @@ enum label_relation {
 	LABEL_FORKED,		/* each went on without the other */
 	LABEL_A_ROLLED_BACK,	/* a is older than what b has seen of it */
 	LABEL_B_ROLLED_BACK,
-	LABEL_STRANGERS		/* not of one volume, not members of each other, or one member twice */
+	LABEL_STRANGERS		/* not of one volume, neither on the other's list, or one member twice */
 };
 
 /*
  * label_relate(a, b):
  * Who has events that the other never saw?  doc/FORMAT.md, "Events", has the
  * rule.  A member is in sync with the volume if it is behind none of the
- * others.  Version vectors: Parker et al., 1983.
+ * others.  One that is not on the other's list joined after that one was seen
+ * last, or was removed: the list of the newer label tells.  Version vectors: Parker et al., 1983.
  */
 enum label_relation label_relate(const struct label *a, const struct label *b);
 

@@ -7,5 +7,6 @@ src_format_libformat_a_SOURCES = \
 	src/format/label.c src/format/label.h \
 	src/format/pending.c src/format/pending.h \
 	src/format/record.c src/format/record.h \
+	src/format/roster.c src/format/roster.h \
 	src/format/scrubstate.c src/format/scrubstate.h \
 	src/format/tagpage.c src/format/tagpage.h

@@ -59,3 +59,18 @@ label_write(struct replica *r, const struct label *label)
 	r->ops->dir_close(r, dir);
 	return rc;
 }
+
+time_t
+label_time(struct replica *r)
+{
+	replica_handle meta;
+	struct stat st;
+	time_t when = 0;
+
+	if (meta_open(r, false, &meta) != 0)
+		return 0;
+	if (r->ops->stat(r, (struct replica_at){ meta, "label" }, &st) == 0)
+		when = st.st_mtim.tv_sec;
+	r->ops->dir_close(r, meta);
+	return when;
+}

@@ -23,6 +23,7 @@ src_meta_libmeta_a_SOURCES = \
 	src/meta/pending.h \
 	src/meta/quarantine.c \
 	src/meta/quarantine.h \
+	src/meta/quarantine_list.c \
 	src/meta/stamp.c \
 	src/meta/stamp.h \
 	src/meta/tagfile.c \

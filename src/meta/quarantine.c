@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -8,6 +9,10 @@
 #include "meta/listing.h"
 #include "meta/meta.h"
 #include "meta/quarantine.h"
+#include "util/text.h"
+
+#define DATA QUARANTINE_DATA
+#define COPYING "data.new"
 
 /* Make a directory that no other thread or earlier mount has made. */
 static int
@@ -24,12 +29,27 @@ slot_make(struct replica *r, replica_handle quarantine, char *slot, size_t size,
 	return rc;
 }
 
+/* A path may hold any byte but zero, a newline too. */
+static int
+origin_text(const char *path, const char *when, const char *reason, char **text)
+{
+	size_t len;
+	FILE *out;
+
+	if ((out = open_memstream(text, &len)) == NULL)
+		return -ENOMEM;
+	fputs("path = ", out);
+	text_escape(out, path);
+	fprintf(out, "\nwhen = %s\nreason = %s\n", when, reason);
+	return fclose(out) == 0 ? 0 : -ENOMEM;
+}
+
 /* Open a new place that says what it is for. */
 static int
 place_open(struct replica *r, const char *path, const char *reason, replica_handle *place)
 {
 	replica_handle meta = REPLICA_NONE, quarantine = REPLICA_NONE;
-	char when[32], slot[64], text[2048];
+	char when[32], slot[QUARANTINE_SLOT_MAX], *text = NULL;
 	struct tm tm;
 	time_t now = time(NULL);
 	int rc;
@@ -44,10 +64,12 @@ place_open(struct replica *r, const char *path, const char *reason, replica_hand
 		goto done;
 
 	/* The origin first: a version without a story is worth little. */
-	snprintf(text, sizeof(text), "path = %s\nwhen = %s\nreason = %s\n", path, when, reason);
-	rc = meta_replace_file(r, *place, "origin", text, strlen(text));
+	if ((rc = origin_text(path, when, reason, &text)) == 0 &&
+	    (rc = meta_replace_file(r, *place, "origin", text, strlen(text))) == 0)
+		rc = r->ops->dir_sync(r, quarantine);
 
 done:
+	free(text);
 	if (rc != 0 && *place != REPLICA_NONE) {
 		r->ops->dir_close(r, *place);
 		*place = REPLICA_NONE;
@@ -64,19 +86,24 @@ quarantine_copy(struct replica *r, struct replica_at at, const char *path, const
 {
 	const struct copy copy = { .src = r, .dst = r, .src_tags = REPLICA_NONE, .dst_tags = REPLICA_NONE };
 	replica_handle place, file;
+	struct replica_times times;
 	struct replica_at to;
+	struct stat st;
 	int rc;
 
-	if ((rc = place_open(r, path, reason, &place)) != 0)
+	if ((rc = r->ops->stat(r, at, &st)) != 0 || (rc = place_open(r, path, reason, &place)) != 0)
 		return rc;
-	to = (struct replica_at){ place, "data" };
+	times = (struct replica_times){ .atime = st.st_atim, .mtime = st.st_mtim };
+	/* Half a copy is no version: it has the name when it is whole. */
+	to = (struct replica_at){ place, COPYING };
 	if ((rc = copy_make(&copy, at, place, to.name)) == 0 &&
 	    (rc = copy_data(&copy, at, to, NULL)) == 0 &&
+	    (rc = r->ops->store(r, to, &times, NULL, 0)) == 0 &&
 	    (rc = r->ops->open(r, to, true, &file, NULL)) == 0) {
 		rc = r->ops->fsync(r, file, false);
 		r->ops->close(r, file);
 	}
-	if (rc == 0)
+	if (rc == 0 && (rc = r->ops->rename(r, place, COPYING, place, DATA, 0)) == 0)
 		rc = r->ops->dir_sync(r, place);
 	r->ops->dir_close(r, place);
 	return rc;
@@ -142,10 +169,10 @@ quarantine_move(struct replica *r, replica_handle dir, const char *name, const c
 	}
 	if ((rc = place_open(r, path, reason, &place)) != 0)
 		return rc;
-	rc = r->ops->rename(r, dir, name, place, "data", 0);
+	rc = r->ops->rename(r, dir, name, place, DATA, 0);
 	/* It is safe there; that names in use may reach in is no reason to say it failed. */
 	if (rc == 0 && S_ISDIR(st.st_mode))
-		(void)unshare(r, place, "data");
+		(void)unshare(r, place, DATA);
 	r->ops->dir_close(r, place);
 	return rc;
 }

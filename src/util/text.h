@@ -13,5 +13,7 @@
  * not printable ASCII as \ooo, and the backslash as \\.
  */
 void text_escape(FILE *out, const char *bytes);
+/* text_unescape(text): the reverse, in place; a backslash that begins nothing of the kind stays. */
+void text_unescape(char *text);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "format/roster.h"
 #include "meta/label.h"
 #include "meta/meta.h"
 #include "replica/guard.h"
@@ -39,6 +40,10 @@ void
 away_lost(struct volume *v, struct member *m, int error)
 {
 	pthread_mutex_lock(&v->label_lock);
+	if (member_removed(m)) {
+		pthread_mutex_unlock(&v->label_lock);
+		return;
+	}
 	log_warning("%s: failed while it was brought up to date: %s; that goes on when it is back",
 	    m->r->path, strerror(error < 0 ? -error : error));
 	m->let_go = m->unfit = false;
@@ -180,6 +185,10 @@ is_fit(struct volume *v, struct member *m, const struct label *label, bool *ever
 		unfit(m, "another replica stands there now");
 		return false;
 	}
+	if (roster_removed(label)) {
+		unfit(m, "it was removed from the volume");
+		return false;
+	}
 	if (label->read_features != 0 || label->write_features != 0) {
 		unfit(m, "its label is of a later version");
 		return false;
@@ -197,7 +206,7 @@ is_fit(struct volume *v, struct member *m, const struct label *label, bool *ever
 			*everything = true;
 		if (relation == LABEL_FORKED || relation == LABEL_A_BEHIND || relation == LABEL_A_ROLLED_BACK ||
 		    relation == LABEL_STRANGERS) {
-			unfit(m, "it was changed without the others (a fork)");
+			unfit(m, "it was changed without the others (a fork); unmount the volume, and say with mendctl resolve which is to be kept");
 			return false;
 		}
 	}
@@ -237,6 +246,11 @@ probe(struct volume *v, struct member *m)
 		return;
 	}
 	pthread_mutex_lock(&v->label_lock);
+	if (member_removed(m)) {
+		pthread_mutex_unlock(&v->label_lock);
+		r->ops->free(r);
+		return;
+	}
 	m->retired[m->retired_count++] = m->r;
 	/* volume/status looks without a lock: it may as well see the old one, which stays. */
 	__atomic_store_n(&m->r, r, __ATOMIC_RELEASE);
@@ -254,7 +268,19 @@ probe(struct volume *v, struct member *m)
 	}
 	log_info("%s: is back", m->r->path);
 	events_emit(v, &(struct event){ .kind = EVENT_REPLICA_BACK, .replica = m->r->path });
-	atomic_store(&m->state, MEMBER_BACK);
+	member_turn(m, MEMBER_AWAY, MEMBER_BACK);
+}
+
+/* One that was not at the mount may be by now (volume/enroll). */
+static bool
+is_named(struct volume *v, const struct member *m)
+{
+	bool named;
+
+	pthread_mutex_lock(&v->label_lock);
+	named = m->r != NULL;
+	pthread_mutex_unlock(&v->label_lock);
+	return named;
 }
 
 static void
@@ -267,8 +293,12 @@ round_one(struct volume *v, struct member *m, bool check)
 		if (check && (rc = m->r->ops->check(m->r)) != 0)
 			members_lose(v, m, rc, "looking for its directory");
 		break;
+	case MEMBER_REMOVED:
+		if (m->r != NULL && !m->let_go && atomic_load(&v->resyncing) != m)
+			let_go(v, m);
+		break;
 	case MEMBER_AWAY:
-		if (m->r == NULL || members_in_sync(v) == 0)
+		if (!is_named(v, m) || members_in_sync(v) == 0)
 			break;
 		if (!m->let_go)
 			let_go(v, m);
@@ -353,7 +383,7 @@ volume_hurry(struct volume *v)
 	atomic_store(&v->keeper_hurry, true);
 	pthread_cond_broadcast(&v->keeper_wake);
 	pthread_mutex_unlock(&v->hold_lock);
-	return v->member_count - members_in_sync(v);
+	return members_count(v) - members_in_sync(v);
 }
 
 int

@@ -7,6 +7,7 @@
 #include "util/log.h"
 #include "util/stall.h"
 #include "volume/blocks.h"
+#include "volume/edits.h"
 #include "volume/events.h"
 #include "volume/file.h"
 #include "volume/files.h"
@@ -274,6 +275,8 @@ copy_mend(struct volume *v, struct member *m, const char *from, struct node *nod
 		    path, index, index * BLOCK, m->r->path);
 		return;
 	}
+	if (edits_keep(v, m, node, at.handle) != 0)
+		return;
 	if (!node->file->writable[m->index])
 		rc = m->r->ops->open(m->r, at, true, &handle, NULL);
 	if (rc == 0) {

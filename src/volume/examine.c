@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/roster.h"
 #include "meta/label.h"
 #include "replica/dir.h"
 #include "util/log.h"
@@ -34,9 +35,8 @@ explain_open(const char *path, int rc)
 	}
 }
 
-/* Is ${inner} the directory ${outer}, or below it? */
-static bool
-path_within(const char *inner, const char *outer)
+bool
+mount_path_within(const char *inner, const char *outer)
 {
 	size_t len = strlen(outer);
 
@@ -57,7 +57,7 @@ compare_paths(const struct mount *mount, unsigned which)
 			log_error("%s: given twice; each replica is to be named once", mount->options->replicas[which]);
 			return -EINVAL;
 		}
-		if (path_within(mine, other) || path_within(other, mine)) {
+		if (mount_path_within(mine, other) || mount_path_within(other, mine)) {
 			log_error("%s: one replica must not lie within another (%s); use directories apart",
 			    mount->options->replicas[which], mount->options->replicas[i]);
 			return -EINVAL;
@@ -98,12 +98,12 @@ compare_mountpoint(const struct mount *mount, const struct candidate *c, const c
 
 	if (mount->options->mountpoint == NULL || realpath(mount->options->mountpoint, real) == NULL)
 		return 0;
-	if (path_within(real, c->real)) {
+	if (mount_path_within(real, c->real)) {
 		log_error("%s: the mountpoint lies within replica %s; use a mountpoint elsewhere",
 		    mount->options->mountpoint, path);
 		return -EINVAL;
 	}
-	if (path_within(c->real, real)) {
+	if (mount_path_within(c->real, real)) {
 		log_error("%s: the replica lies within the mountpoint %s; use a directory elsewhere",
 		    path, mount->options->mountpoint);
 		return -EINVAL;
@@ -138,22 +138,21 @@ count_call(void *arg, const char *name, unsigned char d_type, ino_t ino)
 	return 0;
 }
 
-/* Nothing there, but what mkfs.ext4 leaves. */
-static int
-look_for_names(struct candidate *c)
+int
+mount_is_empty(struct replica *r, bool *empty)
 {
 	struct look look = { 0, false };
 	replica_handle dir;
 	unsigned found = 0;
 	int rc;
 
-	if ((rc = c->r->ops->list(c->r, REPLICA_ROOT, look_call, &look)) != 0)
+	if ((rc = r->ops->list(r, REPLICA_ROOT, look_call, &look)) != 0)
 		return rc;
-	if (look.lost_found && (rc = c->r->ops->dir_open(c->r, REPLICA_ROOT, "lost+found", &dir)) == 0) {
-		rc = c->r->ops->list(c->r, dir, count_call, &found);
-		c->r->ops->dir_close(c->r, dir);
+	if (look.lost_found && (rc = r->ops->dir_open(r, REPLICA_ROOT, "lost+found", &dir)) == 0) {
+		rc = r->ops->list(r, dir, count_call, &found);
+		r->ops->dir_close(r, dir);
 	}
-	c->empty = look.names == 0 && found == 0;
+	*empty = look.names == 0 && found == 0;
 	return rc;
 }
 
@@ -166,6 +165,11 @@ examine_label(struct candidate *c, const char *path)
 		    path, c->label.version, LABEL_VERSION);
 		return -EPROTONOSUPPORT;
 	}
+	if (c->label_error == 0 && roster_removed(&c->label)) {
+		log_error("%s: was removed from its volume; its files are left as they are. To use it for a volume of its own, delete "
+		    "its .mendfs and mount it with -o adopt; to give it back, empty it and use mendctl add", path);
+		return -EPROTONOSUPPORT;
+	}
 	if (c->label_error == 0 && c->label.write_features != 0) {
 		log_error("%s: uses features (%#llx) that this program does not know; use a newer mendfs",
 		    path, (unsigned long long)c->label.write_features);
@@ -174,7 +178,8 @@ examine_label(struct candidate *c, const char *path)
 	/* Forming a volume was interrupted: nothing was ever written to it. */
 	if (c->label_error == 0 && c->label.events <= 1 && c->label.moving)
 		c->label_error = -ENOENT;
-	return look_for_names(c);
+	c->written = label_time(c->r);
+	return mount_is_empty(c->r, &c->empty);
 }
 
 static int

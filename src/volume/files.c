@@ -8,6 +8,7 @@
 
 #include "util/clock.h"
 #include "util/log.h"
+#include "volume/edits.h"
 #include "volume/events.h"
 #include "volume/files.h"
 #include "volume/handles.h"
@@ -316,6 +317,9 @@ length_mend(struct volume *v, struct node *node, struct member *m, replica_handl
 	char path[NODES_PATH_MAX];
 	int rc = 0;
 
+	/* The proofs keep what is behind the end from being read. */
+	if (edits_keep(v, m, node, handle) != 0)
+		return 0;
 	replica_privs_get(m->r, at, &privs);
 	if (!writable)
 		rc = m->r->ops->open(m->r, at, true, &own, NULL);

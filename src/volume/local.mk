@@ -6,6 +6,8 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/blocks.c src/volume/blocks.h \
 	src/volume/change.c src/volume/change.h \
 	src/volume/dir.c src/volume/dir.h \
+	src/volume/edits.c src/volume/edits.h \
+	src/volume/enroll.c src/volume/enroll.h \
 	src/volume/events.c src/volume/events.h \
 	src/volume/examine.c \
 	src/volume/explain.c src/volume/explain.h \
@@ -35,6 +37,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/rolls.c src/volume/rolls.h \
 	src/volume/resync.c src/volume/resync.h \
 	src/volume/resync_file.c \
+	src/volume/resync_keep.c \
 	src/volume/resync_names.c \
 	src/volume/resync_private.h \
 	src/volume/room.c src/volume/room.h \

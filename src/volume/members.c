@@ -2,13 +2,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "format/roster.h"
 #include "meta/label.h"
+#include "meta/pending.h"
 #include "replica/guard.h"
 #include "util/log.h"
 #include "util/stall.h"
 #include "volume/events.h"
 #include "volume/members.h"
 #include "volume/missed.h"
+#include "volume/volume.h"
 
 /* Ids that a label takes in advance: one write of the labels for as many new files. */
 #define IDS_RESERVED 65536
@@ -20,6 +23,16 @@ members_in_sync(const struct volume *v)
 
 	for (i = 0; i < v->member_count; i++)
 		count += member_in_sync(&v->members[i]);
+	return count;
+}
+
+unsigned
+members_count(const struct volume *v)
+{
+	unsigned i, count = 0;
+
+	for (i = 0; i < v->member_count; i++)
+		count += !member_removed(&v->members[i]);
 	return count;
 }
 
@@ -301,6 +314,24 @@ members_last_event(struct volume *v)
 }
 
 void
+volume_replicas(struct volume *v, void (*call)(void *arg, const struct volume_replica *replica), void *arg)
+{
+	struct volume_replica replica;
+	struct member *m;
+
+	/* What is at its path may be another one at any time. */
+	pthread_mutex_lock(&v->label_lock);
+	for (m = v->members; m < v->members + v->member_count; m++) {
+		if (member_removed(m))
+			continue;
+		replica = (struct volume_replica){ .name = m->name, .path = m->r != NULL ? m->r->path : NULL,
+		    .in_sync = member_in_sync(m) };
+		call(arg, &replica);
+	}
+	pthread_mutex_unlock(&v->label_lock);
+}
+
+void
 members_wait(struct volume *v)
 {
 	if (!atomic_load(&v->hold))
@@ -345,7 +376,7 @@ members_lose(struct volume *v, struct member *m, int error, const char *doing)
 			snprintf(why, sizeof(why), "%s", strerror(error < 0 ? -error : error));
 		log_error("%s: failed while %s: %s; the volume goes on with %u of %u replicas; "
 		    "check the device: when it is back, the replica is brought up to date by itself",
-		    m->r->path, doing, why, members_in_sync(v), v->member_count);
+		    m->r->path, doing, why, members_in_sync(v), members_count(v));
 		lost_event(v, m, why, doing);
 		if (members_in_sync(v) > 0 && !v->no_writes)
 			labels_event_locked(v, false, NULL);
@@ -526,4 +557,53 @@ members_join(struct volume *v, struct member *m)
 	if ((rc = intent_reset(m->r)) != 0)
 		return rc;
 	return intent_join(v->intent, sector_write_one, join_now, &j);
+}
+
+int
+members_enlist(struct volume *v, struct member *m)
+{
+	struct member *s;
+	int rc;
+
+	pthread_mutex_lock(&v->label_lock);
+	for_each_member(v, s)
+		(void)roster_add(&s->label, &m->uuid, m->name);
+	rc = labels_event_locked(v, false, NULL);
+	pthread_mutex_unlock(&v->label_lock);
+	return rc;
+}
+
+/* What is left of it says so itself; it may be out of reach. */
+static void
+label_removed(struct member *m)
+{
+	m->label.write_features = LABEL_REMOVED;
+	m->label.read_features = 0;
+	if (label_write(m->r, &m->label) != 0)
+		log_info("%s: its own label cannot say that it was removed; those of the others do", m->r->path);
+}
+
+int
+members_dismiss(struct volume *v, struct member *m)
+{
+	bool reachable;
+	struct member *s;
+	int rc;
+
+	pthread_mutex_lock(&v->label_lock);
+	reachable = m->r != NULL && atomic_load(&m->state) != MEMBER_AWAY;
+	if (reachable)
+		m->let_go = false;
+	atomic_store(&m->state, MEMBER_REMOVED);
+	missed_leave(v, m);
+	for_each_member(v, s)
+		roster_remove(&s->label, &m->uuid);
+	if ((rc = labels_event_locked(v, false, NULL)) == 0) {
+		for_each_member(v, s)
+			(void)pending_remove(s->r, &m->uuid);
+		if (reachable)
+			label_removed(m);
+	}
+	pthread_mutex_unlock(&v->label_lock);
+	return rc;
 }

@@ -9,6 +9,8 @@
 
 /* members_in_sync(volume): how many. */
 unsigned members_in_sync(const struct volume *volume);
+/* members_count(volume): how many there are, in sync or not. */
+unsigned members_count(const struct volume *volume);
 /* members_first(volume): the lowest-numbered one in sync, or NULL: inode numbers that are shown are its. */
 struct member *members_first(struct volume *volume);
 /* members_in_turn(volume, turn): the ${turn}th in sync, counted around, or NULL. */
@@ -51,6 +53,20 @@ uint64_t members_last_event(struct volume *volume);
  * missed; else the error that kept it out.
  */
 int members_join(struct volume *volume, struct member *member);
+
+/*
+ * members_enlist(volume, member):
+ * ${member}, which has a label, is on the others' lists from now on, in an event of its own.  -EIO.
+ */
+int members_enlist(struct volume *volume, struct member *member);
+
+/*
+ * members_dismiss(volume, member):
+ * ${member} is none any more: nothing is written to it from now on, and it is
+ * off the others' lists, durably, when this returns.  Then its own label, if it
+ * can be written, says that it was removed.  -EIO: no other one is left.
+ */
+int members_dismiss(struct volume *volume, struct member *member);
 
 /*
  * members_hold(volume, hold), members_wait(volume):

@@ -1,24 +1,12 @@
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "format/roster.h"
 #include "util/log.h"
 #include "volume/mount.h"
-
-/* What a label, an intent bitmap and their directories take, with some to spare. */
-#define ROOM_MIN (64 * 1024)
-
-/* The first candidate whose label can be read. */
-static struct candidate *
-first_labelled(struct mount *mount)
-{
-	unsigned i;
-
-	for (i = 0; i < mount->count; i++) {
-		if (mount->candidates[i].label_error == 0)
-			return &mount->candidates[i];
-	}
-	return NULL;
-}
 
 /* No label, or a spoiled one, where others have one. */
 static int
@@ -42,53 +30,110 @@ judge_unlabelled(struct mount *mount, struct candidate *c)
 	return c->label_error;
 }
 
+/* ${c} has not all that the others have. */
+static int
+judge_older(struct mount *mount, struct candidate *c, const char *what, bool rolled_back)
+{
+	if (!mount->options->read_only) {
+		if (!c->behind)
+			log_warning("%s: %s; it will be brought up to date while mounted", c->real, what);
+		c->behind = true;
+		c->rolled_back = c->rolled_back || rolled_back;
+		return 0;
+	}
+	if (mount->options->degraded) {
+		log_warning("%s: %s; going on without it (-o degraded)", c->real, what);
+		c->skipped = true;
+		return 0;
+	}
+	log_error("%s: %s; bring it up to date with fsck.mendfs -p and all replicas, or leave it out with -o degraded",
+	    c->real, what);
+	return -ESTALE;
+}
+
+/* Up to which event it went, and when that was written. */
+static void
+side_text(const struct candidate *c, char *buf, size_t size)
+{
+	char when[32];
+	struct tm tm;
+
+	strftime(when, sizeof(when), "%F %T", localtime_r(&c->written, &tm));
+	snprintf(buf, size, "%s (replica %s) until event %" PRIu64 ", %s", c->real, label_name(&c->label), c->label.events, when);
+}
+
+static int
+refuse_fork(struct candidate *a, struct candidate *b)
+{
+	const struct label_member *of_b = label_member(&a->label, &b->label.replica), *of_a = label_member(&b->label, &a->label.replica);
+	char one[PATH_MAX + 256], other[PATH_MAX + 256];
+	uint64_t parted = of_b != NULL ? of_b->seen : 0;
+
+	if (of_a != NULL && of_a->seen > parted)
+		parted = of_a->seen;
+	side_text(a, one, sizeof(one));
+	side_text(b, other, sizeof(other));
+	log_error("a fork: since event %" PRIu64 ", the last that they have in common, each of these was changed without the other: %s; %s; "
+	    "look at each with -o ro,degraded, then say which is to be kept: mendctl resolve --keep NAME REPLICA...; "
+	    "what only the other has goes to its quarantine", parted, one, other);
+	return -EINVAL;
+}
+
 static int
 judge_pair(struct mount *mount, struct candidate *a, struct candidate *b)
 {
 	enum label_relation relation = label_relate(&a->label, &b->label);
-	struct candidate *older = NULL;
-	const char *what = "";
+	static const char behind[] = "is behind: the volume was changed without it";
+	static const char older[] = "is older than the others have seen it: restored from an old copy";
 
 	if (uuid_equal(&a->label.replica, &b->label.replica)) {
 		log_error("%s: a copy of replica %s; a copy of a replica is no second one", b->real, a->real);
 		return -EINVAL;
 	}
 	switch (relation) {
-	case LABEL_IN_SYNC:
-		return 0;
 	case LABEL_STRANGERS:
+		/* One was removed, the other added since: the lists tell which (judge_members). */
+		if (uuid_equal(&a->label.volume, &b->label.volume))
+			return 0;
 		log_error("%s: does not belong to the volume of %s; name replicas of one volume", b->real, a->real);
 		return -EINVAL;
 	case LABEL_FORKED:
-		log_error("%s and %s: each was changed without the other (a fork); mount one of them alone with -o degraded "
-		    "and look which is to be kept", a->real, b->real);
-		return -EINVAL;
+		return refuse_fork(a, b);
 	case LABEL_A_BEHIND:
+		return judge_older(mount, a, behind, false);
 	case LABEL_B_BEHIND:
-		older = relation == LABEL_A_BEHIND ? a : b;
-		what = "is behind: the volume was changed without it";
-		break;
+		return judge_older(mount, b, behind, false);
 	case LABEL_A_ROLLED_BACK:
+		return judge_older(mount, a, older, true);
 	case LABEL_B_ROLLED_BACK:
-		older = relation == LABEL_A_ROLLED_BACK ? a : b;
-		what = "is older than the others have seen it: restored from an old copy";
+		return judge_older(mount, b, older, true);
+	case LABEL_IN_SYNC:
 		break;
 	}
-	if (!mount->options->read_only) {
-		if (!older->behind)
-			log_warning("%s: %s; it will be brought up to date while mounted", older->real, what);
-		older->behind = true;
-		older->rolled_back = older->rolled_back || relation == LABEL_A_ROLLED_BACK || relation == LABEL_B_ROLLED_BACK;
-		return 0;
+	return 0;
+}
+
+/* Those that were never in sync have nothing to say in what follows. */
+static int
+judge_unfilled(struct mount *mount)
+{
+	struct candidate *c, *end = mount->candidates + mount->count;
+	unsigned whole = 0;
+	int rc;
+
+	for (c = mount->candidates; c < end; c++)
+		whole += c->label_error == 0 && !c->skipped && !roster_unfilled(&c->label);
+	for (c = mount->candidates; c < end; c++) {
+		if (c->label_error != 0 || c->skipped || !roster_unfilled(&c->label))
+			continue;
+		if (whole == 0) {
+			log_error("%s: holds no whole copy of the volume yet; name a replica that does", c->real);
+			return -ENODATA;
+		}
+		if ((rc = judge_older(mount, c, roster_given_up(&c->label) ? "lost when a fork was settled" : "was added, and is not filled yet", false)) != 0)
+			return rc;
 	}
-	if (mount->options->degraded) {
-		log_warning("%s: %s; going on without it (-o degraded)", older->real, what);
-		older->skipped = true;
-		return 0;
-	}
-	log_error("%s: %s; bring it up to date with fsck.mendfs -p and all replicas, or leave it out with -o degraded",
-	    older->real, what);
-	return -ESTALE;
+	return 0;
 }
 
 static int
@@ -107,23 +152,83 @@ judge_pairs(struct mount *mount)
 	return 0;
 }
 
-/* Are all members there? */
+/* The label that knows best who is a member: the newest of those in sync; or NULL. */
+static struct candidate *
+newest(struct mount *mount)
+{
+	struct candidate *c, *best = NULL;
+
+	for (c = mount->candidates; c < mount->candidates + mount->count; c++) {
+		if (c->label_error != 0 || c->skipped || c->behind)
+			continue;
+		if (best == NULL || c->label.events > best->label.events)
+			best = c;
+	}
+	return best;
+}
+
+/* Is each of them one still? A removal that was cut off is one. */
 static int
-judge_missing(struct mount *mount, struct label *label)
+judge_members(struct mount *mount, const struct candidate *best)
+{
+	struct candidate *c;
+
+	for (c = mount->candidates; c < mount->candidates + mount->count; c++) {
+		if (c->label_error != 0 || c->skipped)
+			continue;
+		if (!roster_has(&best->label, &c->label.replica)) {
+			log_error("%s: is no replica of the volume of %s any more: it was removed, or its adding was broken off; leave it out, "
+			    "or empty it and add it again with mendctl add", c->real, best->real);
+			return -EINVAL;
+		}
+		if (!c->behind)
+			roster_take(&c->label, &best->label);
+	}
+	return 0;
+}
+
+static bool
+is_candidate(const struct mount *mount, const struct uuid *uuid)
+{
+	unsigned i;
+
+	for (i = 0; i < mount->count; i++) {
+		if (mount->candidates[i].label_error == 0 && uuid_equal(&mount->candidates[i].label.replica, uuid))
+			return true;
+	}
+	return false;
+}
+
+/* Was it ever in sync, by any label? */
+static bool
+ever_seen(struct mount *mount, const struct uuid *uuid)
 {
 	const struct label_member *member;
-	unsigned i, j;
-	bool found;
+	unsigned i;
+
+	for (i = 0; i < mount->count; i++) {
+		if (mount->candidates[i].label_error == 0 && (member = label_member(&mount->candidates[i].label, uuid)) != NULL && member->seen > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Are all members there? */
+static int
+judge_missing(struct mount *mount, const struct label *label)
+{
+	const struct label_member *member;
+	unsigned i;
 
 	for (i = 0; i < label->member_count; i++) {
 		member = &label->members[i];
-		found = false;
-		for (j = 0; j < mount->count; j++) {
-			found = found || (mount->candidates[j].label_error == 0 &&
-			    uuid_equal(&mount->candidates[j].label.replica, &member->uuid));
-		}
-		if (found)
+		if (is_candidate(mount, &member->uuid))
 			continue;
+		if (!ever_seen(mount, &member->uuid)) {
+			/* Nobody has relied on it yet. */
+			log_warning("replica %s, which was added and was never filled, is missing; name it too, or mendctl add or remove it", member->name);
+			continue;
+		}
 		if (!mount->options->degraded) {
 			log_error("replica %s of the volume is missing; name it too, or go without it with -o degraded", member->name);
 			return -ENODEV;
@@ -172,9 +277,9 @@ judge_forming(struct mount *mount)
 	}
 	for (i = 0; i < mount->count; i++) {
 		c = &mount->candidates[i];
-		if (c->r->ops->statfs(c->r, &st) == 0 && (uint64_t)st.f_bfree * st.f_frsize < ROOM_MIN) {
+		if (c->r->ops->statfs(c->r, &st) == 0 && (uint64_t)st.f_bfree * st.f_frsize < MOUNT_ROOM_MIN) {
 			log_error("%s: less than %d KiB are free there, too little for a replica; use a larger file system, or free some space",
-			    c->real, ROOM_MIN / 1024);
+			    c->real, MOUNT_ROOM_MIN / 1024);
 			return -ENOSPC;
 		}
 		if (c->empty || (mount->options->adopt && i == 0))
@@ -208,17 +313,14 @@ mount_judge(struct mount *mount)
 		if ((rc = judge_unlabelled(mount, &mount->candidates[i])) != 0)
 			return rc;
 	}
-	if ((rc = judge_pairs(mount)) != 0)
+	if ((rc = judge_unfilled(mount)) != 0 || (rc = judge_pairs(mount)) != 0)
 		return rc;
-	for (i = 0; i < mount->count; i++) {
-		if (mount->candidates[i].label_error == 0 && !mount->candidates[i].skipped && !mount->candidates[i].behind)
-			break;
-	}
-	first = i < mount->count ? &mount->candidates[i] : first_labelled(mount);
-	if (first == NULL) {
+	if ((first = newest(mount)) == NULL) {
 		log_error("%s: no label of the volume can be read; run fsck.mendfs", mount->candidates[0].real);
 		return -EINVAL;
 	}
+	if ((rc = judge_members(mount, first)) != 0)
+		return rc;
 	if (mount->options->adopt)
 		log_info("%s: a volume already, nothing to adopt", first->real);
 	if ((rc = judge_missing(mount, &first->label)) != 0 || (rc = judge_key(mount, &first->label)) != 0)

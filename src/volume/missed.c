@@ -379,7 +379,7 @@ missed_join(struct volume *v, struct member *m)
 	bool joined;
 
 	pthread_mutex_lock(&v->missed_lock);
-	joined = v->missed_count[m->index] == 0 && !m->lack.walk;
+	joined = v->missed_count[m->index] == 0 && !m->lack.walk && atomic_load(&m->state) == MEMBER_RESYNCING;
 	if (joined) {
 		atomic_store(&m->synced_since, now_ns());
 		atomic_store(&m->state, MEMBER_IN_SYNC);
@@ -392,6 +392,23 @@ missed_join(struct volume *v, struct member *m)
 	}
 	pthread_mutex_unlock(&v->missed_lock);
 	return joined;
+}
+
+void
+missed_leave(struct volume *v, struct member *m)
+{
+	struct node **nodes;
+	size_t count, i;
+
+	pthread_mutex_lock(&v->missed_lock);
+	atomic_fetch_and(&v->away, ~bit_of(m));
+	lack_free(&m->lack);
+	pthread_mutex_unlock(&v->missed_lock);
+	if (missed_take(v, m, &nodes, &count) != 0)
+		return;
+	for (i = 0; i < count; i++)
+		nodes_put(v, nodes[i]);
+	free(nodes);
 }
 
 /* The last event at which those in sync saw ${m}. */
@@ -429,16 +446,17 @@ missed_load(struct volume *v, struct member *m)
 	struct lack *lack = &m->lack;
 	struct pending p = { 0 };
 	struct member *s;
+	bool found = false;
 	size_t i;
 
 	for_each_member(v, s) {
 		/* In sync at the event that ended the last mount: nothing happened without it. */
 		if (!lack->everything && !v->was_unclean && s->label.clean && last_seen(v, m) == s->label.events)
 			return;
-		if (load_from(v, s, m, &p))
+		if ((found = load_from(v, s, m, &p)))
 			break;
 	}
-	if (s == v->members + v->member_count || lack->everything) {
+	if (!found || lack->everything) {
 		lack->everything = lack->walk = true;
 		pending_free(&p);
 		return;
@@ -593,7 +611,7 @@ missed_save(struct volume *v, uint64_t closed)
 	struct member *m, *s;
 
 	for (m = v->members; m < v->members + v->member_count; m++) {
-		if (!member_in_sync(m)) {
+		if (!member_in_sync(m) && !member_removed(m)) {
 			save_one(v, m, closed);
 			continue;
 		}

@@ -70,6 +70,9 @@ void missed_walk(struct volume *volume, struct member *member, bool walk);
  */
 bool missed_join(struct volume *volume, struct member *member);
 
+/* missed_leave(volume, member): it is no member any more: nothing is noted for it. */
+void missed_leave(struct volume *volume, struct member *member);
+
 /* missed_load(volume, member): at mount: what the logs of those in sync say that ${member} missed. */
 void missed_load(struct volume *volume, struct member *member);
 /*

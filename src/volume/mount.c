@@ -55,6 +55,9 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	v->euid = geteuid();
 	v->egid = getegid();
 	atomic_store(&v->read_only, mount->read_only);
+	v->wrap = mount->options->wrap;
+	v->wrap_arg = mount->options->wrap_arg;
+	pthread_mutex_init(&v->roster_lock, NULL);
 	pthread_mutex_init(&v->label_lock, NULL);
 	pthread_mutex_init(&v->give_up_lock, NULL);
 	pthread_mutex_init(&v->nodes_lock, NULL);

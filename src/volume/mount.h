@@ -9,6 +9,9 @@
 
 #include "volume/state.h"
 
+/* Bytes that a label, an intent bitmap and their directories take, with some to spare. */
+#define MOUNT_ROOM_MIN (64 * 1024)
+
 /* What one REPLICA argument turned out to be, before it becomes a member. */
 struct candidate {
 	struct replica *r;
@@ -21,6 +24,7 @@ struct candidate {
 	bool skipped;			/* degraded: left out */
 	bool behind;			/* to be resynced */
 	bool rolled_back;		/* and nothing is known of what it misses */
+	time_t written;			/* when its label was; 0: not known */
 };
 
 struct mount {
@@ -39,6 +43,10 @@ int mount_examine(struct mount *mount);
 int mount_judge(struct mount *mount);
 /* mount_form(mount): make a new volume of them: records, labels. */
 int mount_form(struct mount *mount);
+/* mount_path_within(inner, outer): is ${inner} the directory ${outer}, or below it?  Both without links. */
+bool mount_path_within(const char *inner, const char *outer);
+/* mount_is_empty(r, empty): are there no names but .mendfs, or what mkfs.ext4 leaves? */
+int mount_is_empty(struct replica *r, bool *empty);
 /* mount_done(mount): close what did not become a member. */
 void mount_done(struct mount *mount);
 

@@ -7,10 +7,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "format/roster.h"
 #include "replica/guard.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "volume/away.h"
+#include "volume/enroll.h"
 #include "volume/events.h"
 #include "volume/files.h"
 #include "volume/load.h"
@@ -30,7 +32,7 @@
 bool
 resync_stopped(const struct resync *r)
 {
-	return atomic_load(&r->v->keeper_stop) || members_in_sync(r->v) == 0;
+	return atomic_load(&r->v->keeper_stop) || members_in_sync(r->v) == 0 || member_removed(r->m);
 }
 
 struct ours { struct hashmap_link by_ino; };
@@ -53,11 +55,17 @@ free_ours(struct hashmap_link *link, void *arg)
 }
 
 bool
+resync_is_ours(const struct resync *r, const struct stat *st)
+{
+	return hashmap_find(&r->ours, st->st_ino) != NULL;
+}
+
+bool
 resync_foreign(const struct resync *r, const struct stat *st)
 {
 	int64_t changed = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
 
-	if (hashmap_find(&r->ours, st->st_ino) != NULL)
+	if (resync_is_ours(r, st))
 		return false;
 	/* Lost before this mount: nobody knows when. */
 	return r->m->returns == 0 || changed > atomic_load(&r->m->away_since);
@@ -507,6 +515,7 @@ resync_free(struct resync *r)
 	if (r->staging != REPLICA_NONE)
 		r->m->r->ops->dir_close(r->m->r, r->staging);
 	resync_names_free(r);
+	resync_keep_free(r);
 	hashmap_each(&r->ours, free_ours, NULL);
 	hashmap_free(&r->ours);
 	free(r->data);
@@ -525,11 +534,14 @@ resync_new(struct volume *v, struct member *m, struct resync **out)
 	r->v = v;
 	r->m = m;
 	r->staging = REPLICA_NONE;
+	r->keep = roster_given_up(&m->label);
 	r->data = malloc((size_t)TAGPAGE_TAGS * BLOCK);
 	r->theirs = malloc((size_t)TAGPAGE_TAGS * BLOCK);
 	rc = r->data == NULL || r->theirs == NULL ? -ENOMEM : resync_names_new(r);
 	if (rc == 0)
 		rc = hashmap_init(&r->ours);
+	if (rc == 0)
+		rc = hashmap_init(&r->origins);
 	if (rc == 0)
 		rc = resync_staging(r);
 	if (rc != 0) {
@@ -565,7 +577,9 @@ resync_member(struct volume *v, struct member *m)
 	struct resync *r = NULL;
 	int rc;
 
-	atomic_store(&m->state, MEMBER_RESYNCING);
+	if (!member_turn(m, MEMBER_BACK, MEMBER_RESYNCING))
+		return;
+	atomic_store(&v->resyncing, m);
 	atomic_store(&m->resync_done, 0);
 	atomic_store(&m->resync_total, 0);
 	log_info("%s: bringing it up to date%s", m->r->path, m->lack.everything ? ": everything is compared, for nothing is known of what it misses" :
@@ -575,12 +589,15 @@ resync_member(struct volume *v, struct member *m)
 	if (rc == 0) {
 		done(v, r, started);
 	} else if (atomic_load(&v->keeper_stop)) {
-		atomic_store(&m->state, MEMBER_BACK);
+		member_turn(m, MEMBER_RESYNCING, MEMBER_BACK);
 	} else if (!member_in_sync(m) && atomic_load(&m->state) == MEMBER_RESYNCING) {
 		away_lost(v, m, rc);
 	}
 	if (r != NULL)
 		resync_free(r);
+	atomic_store(&v->resyncing, NULL);
+	if (rc == 0)
+		enroll_joined(v, m);
 }
 
 static void *

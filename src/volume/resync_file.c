@@ -21,6 +21,7 @@
 #include "volume/store.h"
 
 #define BATCH_BYTES (64u << 20)		/* as much data may wait to be made durable */
+#define SAVE_FIRST 2			/* the member's version is to be kept before anything is written over it */
 #define PAGE_BYTES (TAGPAGE_TAGS * BLOCK)
 
 /* One file under way. */
@@ -103,16 +104,36 @@ resync_inode(struct resync *r, struct node *node, struct replica_at to)
 	return r->m->r->ops->store(r->m->r, to, &times, data, len);
 }
 
-/* Somebody wrote to it while it was away: that is nobody else's to throw away. */
-static int
-save_edit(struct resync *r, struct work *w)
+bool
+resync_same_version(const struct judge_fact *fact, const struct record *record)
 {
-	char path[NODES_PATH_MAX];
+	struct record mine = fact->record;
 
-	nodes_path(r->v, w->node, path, sizeof(path));
-	log_warning("%s: was changed on replica %s by something else than mendfs; that version goes to its quarantine",
-	    path, r->m->r->path);
-	return quarantine_copy(r->m->r, w->to, path, "it was changed while the replica was away");
+	if (!sealed(fact) || !fact->meta_matches)
+		return false;
+	mine.generation = record->generation;
+	mine.mtime = record->mtime;
+	mine.ctime = record->ctime;
+	return same_record(&mine, record);
+}
+
+/* It was changed where the others did not see it: that is nobody else's to throw away. */
+static int
+save_version(struct resync *r, struct work *w)
+{
+	char *path;
+	int rc;
+
+	if ((path = resync_origin(r, w->node, NULL)) == NULL)
+		return -ENOMEM;
+	if (r->keep)
+		log_info("%s: lost when the fork was settled; a copy goes to the quarantine of %s", path, r->m->r->path);
+	else
+		log_warning("%s: was changed on replica %s by something else than mendfs; that version goes to its quarantine",
+		    path, r->m->r->path);
+	rc = quarantine_copy(r->m->r, w->to, path, resync_reason(r));
+	free(path);
+	return rc;
 }
 
 /*
@@ -139,7 +160,7 @@ pages_fit(struct resync *r, const struct record *record)
 	return rc == 0 && digest_equal(sum, record->sum);
 }
 
-/* What is to be done?  1: nothing.  Tree lock; node lock, exclusively. */
+/* What is to be done?  1: nothing; SAVE_FIRST.  Tree lock; node lock, exclusively. */
 static int
 look(struct resync *r, struct work *w)
 {
@@ -164,8 +185,10 @@ look(struct resync *r, struct work *w)
 	if (!w->fresh && !w->suspect && w->fact.meta_matches && same_record(&w->fact.record, &w->record) &&
 	    pages_fit(r, &w->fact.record))
 		return 1;
+	if (r->keep)
+		return w->fresh || resync_same_version(&w->fact, &w->record) || resync_is_ours(r, &w->fact.st) ? 0 : SAVE_FIRST;
 	if (!w->fresh && !marked && w->fact.record_error == 0 && !sealed(&w->fact) && resync_foreign(r, &w->fact.st))
-		return save_edit(r, w);
+		return SAVE_FIRST;
 	return 0;
 }
 
@@ -442,7 +465,18 @@ resync_file(struct resync *r, struct node *node, replica_handle dir, const char 
 
 	resync_lock(r);
 	pthread_rwlock_wrlock(&node->lock);
-	if ((rc = begin(r, w)) == 0) {
+	if ((rc = begin(r, w)) == SAVE_FIRST) {
+		/* It may be large, and nobody else touches it. */
+		pthread_rwlock_unlock(&node->lock);
+		resync_unlock(r);
+		if ((rc = save_version(r, w)) == 0)
+			resync_ours(r, &w->fact.st);
+		resync_lock(r);
+		pthread_rwlock_wrlock(&node->lock);
+		if (rc == 0)
+			rc = begin(r, w);
+	}
+	if (rc == 0) {
 		pthread_rwlock_unlock(&node->lock);
 		resync_unlock(r);
 		rc = put_pages(r, w);
@@ -570,9 +604,7 @@ resync_orphans(struct resync *r)
 	size_t i;
 	int rc;
 
-	for_each_member(r->v, s)
-		break;
-	if (s == r->v->members + r->v->member_count)
+	if ((s = members_first(r->v)) == NULL)
 		return -EIO;
 	rc = listing_read(r->m->r, r->m->tags, &fans);
 	for (i = 0; rc == 0 && i < fans.count; i++)

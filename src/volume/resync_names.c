@@ -209,6 +209,9 @@ parked_seek(struct resync *r, uint64_t id, struct parked **found)
 static bool
 worth_keeping(struct resync *r, const struct judge_fact *fact)
 {
+	/* What has a record is parked, for it may be wanted elsewhere; and is kept when it is not. */
+	if (r->keep)
+		return !S_ISDIR(fact->st.st_mode) && fact->record_error != 0;
 	if (!S_ISREG(fact->st.st_mode) || fact->st.st_size == 0 || !resync_foreign(r, &fact->st))
 		return false;
 	if (fact->record_error != 0)
@@ -221,12 +224,60 @@ worth_keeping(struct resync *r, const struct judge_fact *fact)
 static int
 set_aside(struct resync *r, struct node *dir, replica_handle handle, const char *name)
 {
-	char where[NODES_PATH_MAX], path[NODES_PATH_MAX + NAME_MAX + 2];
+	char *origin;
+	int rc;
 
-	nodes_path(r->v, dir, where, sizeof(where));
-	snprintf(path, sizeof(path), "%s/%s", dir == r->v->root ? "" : where, name);
-	log_warning("%s: was made on replica %s by something else than mendfs; it goes to its quarantine", path, r->m->r->path);
-	return quarantine_move(r->m->r, handle, name, path, "it was made while the replica was away");
+	if ((origin = resync_origin(r, dir, name)) == NULL)
+		return -ENOMEM;
+	rc = resync_put_aside(r, handle, name, origin);
+	free(origin);
+	return rc;
+}
+
+/* A name in staging that nothing has. */
+static int
+choose_slot(struct resync *r, uint64_t id, char *slot, size_t size)
+{
+	struct stat st;
+	int rc = 0;
+
+	if (id != 0)
+		snprintf(slot, size, "%016" PRIx64, id);
+	else
+		snprintf(slot, size, "x%u", r->slot++);
+	while ((rc = r->m->r->ops->stat(r->m->r, (struct replica_at){ r->staging, slot }, &st)) == 0)
+		snprintf(slot, size, "x%u", r->slot++);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/* Move it to staging; where it stood is known there before. */
+static int
+park_in(struct resync *r, uint64_t id, bool is_dir, struct node *dir, replica_handle handle, const char *name)
+{
+	char slot[32], path[64], *origin = NULL;
+	struct parked *p;
+	int rc;
+
+	if ((rc = choose_slot(r, id, slot, sizeof(slot))) != 0)
+		return rc;
+	if (r->keep && (origin = resync_origin(r, dir, name)) == NULL)
+		return -ENOMEM;
+	if (origin != NULL && (rc = resync_origin_save(r, slot, origin)) != 0)
+		goto done;
+	if ((rc = r->m->r->ops->rename(r->m->r, handle, name, r->staging, slot, RENAME_NOREPLACE)) != 0)
+		goto done;
+	snprintf(path, sizeof(path), STAGING_PATH "/%s", slot);
+	if ((p = parked_add(r, id, NULL, NULL, path, is_dir)) == NULL) {
+		rc = -ENOMEM;
+		goto done;
+	}
+	free(p->origin);
+	p->origin = origin;
+	origin = NULL;
+
+done:
+	free(origin);
+	return rc;
 }
 
 /* ${name} does not belong here.  What has an id may be wanted elsewhere. */
@@ -235,11 +286,9 @@ park(struct resync *r, struct node *dir, replica_handle handle, const char *name
 {
 	uint8_t data[RECORD_SIZE_MAX];
 	struct replica *mine = r->m->r;
-	char slot[32], path[64];
 	struct judge_fact fact;
 	struct parked *p;
 	uint64_t id;
-	int rc;
 
 	gather_fact(mine, (struct replica_at){ handle, name }, &r->v->digest, data, &fact);
 	if (fact.error != 0)
@@ -250,22 +299,14 @@ park(struct resync *r, struct node *dir, replica_handle handle, const char *name
 	id = fact.record_error == 0 ? fact.record.id : 0;
 	if (!S_ISDIR(fact.st.st_mode) && id == 0)
 		return mine->ops->unlink(mine, handle, name, false);
-	if (id != 0 && (p = parked_find(r, id)) != NULL && p->path != NULL && !S_ISDIR(fact.st.st_mode))
-		return mine->ops->unlink(mine, handle, name, false);
+	if (id != 0 && (p = parked_find(r, id)) != NULL && p->path != NULL && !S_ISDIR(fact.st.st_mode)) {
+		/* Another name of the same file; or, if it has but one, another file with its id. */
+		if (!r->keep || fact.st.st_nlink > 1)
+			return mine->ops->unlink(mine, handle, name, false);
+		return set_aside(r, dir, handle, name);
+	}
 
-	rc = -EEXIST;
-	if (id != 0) {
-		snprintf(slot, sizeof(slot), "%016" PRIx64, id);
-		rc = mine->ops->rename(mine, handle, name, r->staging, slot, RENAME_NOREPLACE);
-	}
-	while (rc == -EEXIST) {
-		snprintf(slot, sizeof(slot), "x%u", r->slot++);
-		rc = mine->ops->rename(mine, handle, name, r->staging, slot, RENAME_NOREPLACE);
-	}
-	if (rc != 0)
-		return rc;
-	snprintf(path, sizeof(path), STAGING_PATH "/%s", slot);
-	return parked_add(r, id, NULL, NULL, path, S_ISDIR(fact.st.st_mode)) == NULL ? -ENOMEM : 0;
+	return park_in(r, id, S_ISDIR(fact.st.st_mode), dir, handle, name);
 }
 
 /* Open the directory of a path, and point to its last component. */
@@ -304,6 +345,8 @@ unpark(struct resync *r, struct parked *p, const struct node *node, struct node 
 		listing_close(mine, parent);
 	}
 	r->renamed += rc == 0;
+	if (rc == 0)
+		rc = resync_moved(r, node_key(node), p);
 	if (rc == 0 && !link) {
 		free(p->path);
 		p->path = whole;
@@ -420,6 +463,70 @@ make(struct resync *r, struct node *node, replica_handle handle, const char *nam
 	return rc;
 }
 
+/* Have both the same version of a file at these places, by its records? */
+static bool
+same_files(struct resync *r, struct replica_at mine, struct member *s, struct replica_at theirs)
+{
+	uint8_t data[RECORD_SIZE_MAX];
+	struct judge_fact here, there;
+
+	gather_fact(r->m->r, mine, &r->v->digest, data, &here);
+	gather_fact(s->r, theirs, &r->v->digest, data, &there);
+	return there.error == 0 && there.record_error == 0 && here.error == 0 && resync_same_version(&here, &there.record);
+}
+
+/* Have the two directories an entry in common, or could the member's become any? */
+static bool
+share_names(struct resync *r, replica_handle handle, struct member *s, struct node *node)
+{
+	struct replica_at mine = { .handle = handle }, theirs = { .handle = REPLICA_NONE };
+	struct listing listing = { 0 };
+	bool same, is_dir;
+	uint64_t id;
+	size_t i;
+
+	same = listing_read(r->m->r, handle, &listing) != 0 || listing.count == 0;
+	if (handles_dir(r->v, s, node, &theirs.handle) == 0) {
+		for (i = 0; !same && i < listing.count; i++) {
+			mine.name = theirs.name = listing.names[i];
+			same = (id = record_id(r, r->m->r, mine, &is_dir)) != 0 && id == record_id(r, s->r, theirs, &is_dir);
+		}
+		handles_done(r->v, node);
+	}
+	listing_free(&listing);
+	return same;
+}
+
+/*
+ * Both sides of a fork gave the same ids: is what is parked what ${name} in
+ * ${dir} stands for?  If in doubt it is not, and is kept as it is.
+ */
+static bool
+akin(struct resync *r, const struct parked *parked, struct node *node, struct node *dir, const char *name)
+{
+	struct replica_at mine, theirs = { .name = name };
+	struct member *s = members_first(r->v);
+	char *path = parked_path(parked);
+	bool same = false;
+
+	if (s != NULL && path != NULL && open_parent(r->m->r, path, &mine.handle, &mine.name) == 0) {
+		if (S_ISDIR(node->mode)) {
+			replica_handle below;
+
+			if (r->m->r->ops->dir_open(r->m->r, mine.handle, mine.name, &below) == 0) {
+				same = share_names(r, below, s, node);
+				r->m->r->ops->dir_close(r->m->r, below);
+			}
+		} else if (handles_dir(r->v, s, dir, &theirs.handle) == 0) {
+			same = same_files(r, mine, s, theirs);
+			handles_done(r->v, dir);
+		}
+		listing_close(r->m->r, mine.handle);
+	}
+	free(path);
+	return same;
+}
+
 /* The name is missing: take what was renamed, link what has further names, or make it. */
 static int
 place(struct resync *r, struct node *node, struct node *dir, replica_handle handle, const char *name, bool *fresh)
@@ -431,6 +538,8 @@ place(struct resync *r, struct node *node, struct node *dir, replica_handle hand
 	if (node_has_record(node)) {
 		if ((rc = parked_seek(r, node_key(node), &parked)) != 0)
 			return rc;
+		if (parked != NULL && (parked->is_dir != S_ISDIR(node->mode) || (r->keep && !akin(r, parked, node, dir, name))))
+			parked = NULL;
 		if (parked != NULL && (rc = unpark(r, parked, node, dir, handle, name)) != -ENOENT)
 			return rc;
 	}
@@ -489,7 +598,8 @@ place_links(struct resync *r, struct node *node, struct node *dir, replica_handl
 	if ((rc = mine->ops->stat(mine, (struct replica_at){ handle, name }, &st)) == 0 &&
 	    (st.st_ino != placed->st.st_ino || st.st_dev != placed->st.st_dev)) {
 		r->changed++;
-		if ((rc = mine->ops->unlink(mine, handle, name, false)) == 0)
+		rc = r->keep ? set_aside(r, dir, handle, name) : mine->ops->unlink(mine, handle, name, false);
+		if (rc == 0)
 			rc = mine->ops->link(mine, at, handle, name);
 	}
 	listing_close(mine, at.handle);
@@ -807,7 +917,7 @@ remove_file(struct resync *r, replica_handle handle, const char *name)
 	if (fact.error != 0)
 		return fact.error;
 	if (worth_keeping(r, &fact))
-		return quarantine_move(mine, handle, name, name, "it was made or changed while the replica was away");
+		return quarantine_move(mine, handle, name, "", resync_reason(r));
 	/* Its tags file may be that of a newer copy in the tree: what is nobody's is found at the end. */
 	return mine->ops->unlink(mine, handle, name, false);
 }
@@ -844,6 +954,7 @@ resync_staging(struct resync *r)
 {
 	struct listing listing = { 0 };
 	char path[NAME_MAX + 32];
+	struct parked *p;
 	bool is_dir;
 	uint64_t id;
 	size_t i;
@@ -853,11 +964,15 @@ resync_staging(struct resync *r)
 		return rc;
 	rc = listing_read(r->m->r, r->staging, &listing);
 	for (i = 0; rc == 0 && i < listing.count; i++) {
+		if (resync_is_origin(listing.names[i]))
+			continue;
 		is_dir = false;
 		id = record_id(r, r->m->r, (struct replica_at){ r->staging, listing.names[i] }, &is_dir);
 		snprintf(path, sizeof(path), STAGING_PATH "/%s", listing.names[i]);
-		if (parked_add(r, id, NULL, NULL, path, is_dir) == NULL)
+		if ((p = parked_add(r, id, NULL, NULL, path, is_dir)) == NULL)
 			rc = -ENOMEM;
+		else if (r->keep && p->origin == NULL)
+			p->origin = resync_origin_read(r, listing.names[i]);
 	}
 	listing_free(&listing);
 	return rc;
@@ -901,6 +1016,7 @@ resync_names_free(struct resync *r)
 		r->all = p->next;
 		free(p->name);
 		free(p->path);
+		free(p->origin);
 		free(p);
 	}
 	hashmap_free(&r->parked);
@@ -930,6 +1046,26 @@ verify_links(struct hashmap_link *link, void *arg)
 	nodes_put(r->v, node);
 }
 
+/* Not needed any more: kept, if it lost a fork and is not in the tree under another name; else removed. */
+static int
+purge_slot(struct resync *r, const char *slot)
+{
+	const struct replica_at at = { r->staging, slot };
+	const struct placed *placed;
+	struct stat st;
+	bool is_dir;
+	int rc;
+
+	if (resync_is_origin(slot))
+		return 0;
+	if (r->keep && r->m->r->ops->stat(r->m->r, at, &st) == 0) {
+		placed = placed_find(r, record_id(r, r->m->r, at, &is_dir));
+		if ((placed == NULL || placed->st.st_ino != st.st_ino) && (rc = resync_keep_slot(r, slot)) < 0)
+			return rc;
+	}
+	return remove_tree(r, r->staging, slot);
+}
+
 int
 resync_purge(struct resync *r)
 {
@@ -939,7 +1075,12 @@ resync_purge(struct resync *r)
 
 	rc = listing_read(r->m->r, r->staging, &listing);
 	for (i = 0; rc == 0 && i < listing.count; i++)
-		rc = remove_tree(r, r->staging, listing.names[i]);
+		rc = purge_slot(r, listing.names[i]);
+	/* Whatever they told of is gone. */
+	for (i = 0; rc == 0 && i < listing.count; i++) {
+		if (resync_is_origin(listing.names[i]))
+			rc = r->m->r->ops->unlink(r->m->r, r->staging, listing.names[i], false);
+	}
 	listing_free(&listing);
 	if (rc == 0 && r->exclusive) {
 		r->unlinked = 0;

@@ -8,6 +8,7 @@
 #define VOLUME_RESYNC_PRIVATE_H
 
 #include "meta/copy.h"
+#include "meta/judge.h"
 #include "meta/listing.h"
 #include "volume/state.h"
 
@@ -20,6 +21,7 @@ struct parked {
 	struct parked *next;		/* all that there are */
 	char *name;			/* in dir */
 	char *path;			/* from the member's top, if dir is NULL; NULL: gone */
+	char *origin;			/* where it stood, if dir is NULL; NULL: not known */
 	bool is_dir, indexed;
 };
 
@@ -37,11 +39,13 @@ struct sealed {
 struct resync {
 	struct volume *v;
 	struct member *m;
+	bool keep;			/* the member lost a fork: all that differs goes to its quarantine */
 	bool exclusive;			/* the tree lock is ours throughout */
 	bool walk;			/* this round goes through the whole tree */
 	bool deep;			/* all that is below as well */
 	replica_handle staging;		/* .mendfs/resync */
 	struct hashmap parked, placed;
+	struct hashmap origins;		/* where what was renamed stood on the member, by id */
 	struct hashmap ours;		/* inodes of the member that were made or written in this attempt */
 	struct parked *all;
 	unsigned slot;			/* for names in staging that have no id */
@@ -61,6 +65,7 @@ bool resync_stopped(const struct resync *r);
 
 /* resync_ours(r, st): this inode is as this attempt leaves it; not: as somebody else made it. */
 void resync_ours(struct resync *r, const struct stat *st);
+bool resync_is_ours(const struct resync *r, const struct stat *st);
 /* resync_foreign(r, st): it was last changed while the member was away, and not by us. */
 bool resync_foreign(const struct resync *r, const struct stat *st);
 
@@ -70,6 +75,39 @@ void resync_unlock(struct resync *r);
 
 /* resync_path(v, node): its path from the top without a leading slash, malloc'd; NULL: it has no name. */
 char *resync_path(struct volume *v, const struct node *node);
+
+/*
+ * What the versions that are kept are told of (volume/resync_keep.c).  A path
+ * from the top with a leading slash, malloc'd; NULL: no memory, or not known.
+ *
+ * resync_origin(r, dir, name): where the member had ${name} of ${dir}, or, with NULL, ${dir} itself.
+ * resync_origin_of(p): where what is parked stood.
+ * resync_moved(r, id, p): what is parked goes where it belongs, under another name.
+ */
+char *resync_origin(struct resync *r, const struct node *dir, const char *name);
+char *resync_origin_of(const struct parked *p);
+int resync_moved(struct resync *r, uint64_t id, const struct parked *p);
+
+/* resync_origin_save(r, slot, origin), resync_origin_read(r, slot): of what is in staging; it outlives this attempt. */
+int resync_origin_save(struct resync *r, const char *slot, const char *origin);
+char *resync_origin_read(struct resync *r, const char *slot);
+/* resync_is_origin(name): this name in staging is no slot, but tells of one. */
+bool resync_is_origin(const char *name);
+
+/*
+ * resync_same_version(fact, record):
+ * Is what ${fact} tells of, as far as users can tell, the version that
+ * ${record} describes?  Not if somebody wrote since its own record was stored.
+ */
+bool resync_same_version(const struct judge_fact *fact, const struct record *record);
+
+/* resync_reason(r): why a version is kept. */
+const char *resync_reason(const struct resync *r);
+/* resync_put_aside(r, handle, name, origin): move it to the quarantine, and say so. */
+int resync_put_aside(struct resync *r, replica_handle handle, const char *name, const char *origin);
+/* resync_keep_slot(r, slot): keep what is parked there, if there is anything in it but directories. */
+int resync_keep_slot(struct resync *r, const char *slot);
+void resync_keep_free(struct resync *r);
 
 /*
  * resync_open(r, node, handle):

@@ -242,8 +242,9 @@ scrub_data_start(struct scrub_run *run)
 	unsigned i, n;
 	int rc = 0;
 
-	if ((run->queues = calloc(v->member_count, sizeof(*run->queues))) == NULL ||
-	    (run->lanes = calloc((size_t)v->member_count * SCRUB_LANES, sizeof(*run->lanes))) == NULL) {
+	run->queue_count = v->member_count;
+	if ((run->queues = calloc(run->queue_count, sizeof(*run->queues))) == NULL ||
+	    (run->lanes = calloc((size_t)run->queue_count * SCRUB_LANES, sizeof(*run->lanes))) == NULL) {
 		free(run->queues);
 		run->queues = NULL;
 		return -ENOMEM;
@@ -252,12 +253,12 @@ scrub_data_start(struct scrub_run *run)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&run->mutex, NULL);
 	pthread_cond_init(&run->drained, &attr);
-	for (i = 0; i < v->member_count; i++) {
+	for (i = 0; i < run->queue_count; i++) {
 		run->queues[i].m = &v->members[i];
 		pthread_cond_init(&run->queues[i].filled, &attr);
 	}
 	pthread_condattr_destroy(&attr);
-	for (i = 0; i < v->member_count && rc == 0; i++) {
+	for (i = 0; i < run->queue_count && rc == 0; i++) {
 		for (n = 0; n < SCRUB_LANES && rc == 0; n++) {
 			if ((rc = lane_start(run, &run->queues[i], &run->lanes[run->lane_count])) == 0)
 				run->lane_count++;
@@ -293,7 +294,7 @@ scrub_data_drain(struct scrub_run *run)
 	unsigned i;
 
 	pthread_mutex_lock(&run->mutex);
-	for (i = 0; i < run->v->member_count; i++) {
+	for (i = 0; i < run->queue_count; i++) {
 		while (run->queues[i].count + run->queues[i].busy > 0)
 			wait_for_lanes(run);
 	}
@@ -311,12 +312,12 @@ scrub_data_end(struct scrub_run *run)
 		scrub_data_drain(run);
 	pthread_mutex_lock(&run->mutex);
 	run->ends = true;
-	for (i = 0; i < run->v->member_count; i++)
+	for (i = 0; i < run->queue_count; i++)
 		pthread_cond_broadcast(&run->queues[i].filled);
 	pthread_mutex_unlock(&run->mutex);
 	for (i = 0; i < run->lane_count; i++)
 		pthread_join(run->lanes[i], NULL);
-	for (i = 0; i < run->v->member_count; i++)
+	for (i = 0; i < run->queue_count; i++)
 		pthread_cond_destroy(&run->queues[i].filled);
 	pthread_cond_destroy(&run->drained);
 	pthread_mutex_destroy(&run->mutex);
@@ -346,6 +347,9 @@ give_out(struct scrub_run *run, struct scrub_file *f, uint64_t first, unsigned c
 	struct member *m;
 
 	for_each_member(run->v, m) {
+		/* Added since the scrub began: it was just filled with what was proved. */
+		if (m->index >= run->queue_count)
+			continue;
 		q = &run->queues[m->index];
 		atomic_fetch_add(&f->refs, 1);
 		pthread_mutex_lock(&run->mutex);

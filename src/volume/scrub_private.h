@@ -60,7 +60,8 @@ struct scrub_run {
 	bool ends;			/* no more tasks come; mutex */
 	_Atomic bool hurry;		/* it was stopped: what was given out is done without regard to the rate */
 	pthread_mutex_t finding_mutex;	/* totals, and calls of finding; a leaf */
-	struct scrub_queue *queues;	/* one a member */
+	struct scrub_queue *queues;	/* one for each member that there was at the beginning */
+	unsigned queue_count;
 	unsigned lane_count;
 	pthread_t *lanes;
 

@@ -115,7 +115,7 @@ ask_all(struct ask *a)
 {
 	struct member *m;
 
-	if ((a->records = malloc((size_t)a->v->member_count * RECORD_SIZE_MAX)) == NULL)
+	if ((a->records = malloc((size_t)VOLUME_REPLICAS_MAX * RECORD_SIZE_MAX)) == NULL)
 		return -ENOMEM;
 	a->dirty = a->v->was_unclean &&
 	    intent_was_dirty(a->v->intent, a->dir == NULL ? VOLUME_ROOT_ID : node_key(a->dir));

@@ -17,7 +17,7 @@
  *  5. A node that changes while a member is away is noted for it (volume/missed)
  *     before its lock, or the tree's, is given back.
  *
- * Lock order: tree, then node->lock (a directory's before its child's), then
+ * Lock order: roster, tree, then node->lock (a directory's before its child's), then
  * settle_lock, heal_lock, file->mutex, then one of the leaf locks (label, missed,
  * nodes, dirs, dirty, absent; one after the other in this order).
  * Reading and writing data takes no tree lock.
@@ -64,7 +64,8 @@ enum member_state {
 	MEMBER_IN_SYNC,
 	MEMBER_AWAY,		/* failed, or not there */
 	MEMBER_BACK,		/* there again, and behind: about to be resynced */
-	MEMBER_RESYNCING
+	MEMBER_RESYNCING,
+	MEMBER_REMOVED		/* none any more; its place stays empty until the next mount */
 };
 
 /* What a member that is not in sync missed, besides the nodes that are noted for it. Missed lock. */
@@ -97,8 +98,9 @@ struct member {
 	struct guard_opening *opening;	/* what stands at its path, being opened; keeper's */
 	struct replica **retired;	/* what it was before, still spoken of; keeper's */
 	unsigned retired_count;
-	bool let_go;			/* nothing of ours is open there any more; keeper's */
+	atomic_bool let_go;		/* nothing of ours is open there any more; keeper's */
 	bool unfit;			/* what stands there was found unfit, and this was said; keeper's */
+	struct member *replaces;	/* to be removed when this one is in sync; roster lock */
 	uint64_t probe_ms, wait_ms;	/* when it is looked for, and how long after that again; keeper's */
 	_Atomic uint64_t resync_done, resync_total;
 	_Atomic bool resync_walks;	/* the total is an estimate */
@@ -117,7 +119,7 @@ struct volume {
 	struct uuid uuid;
 	struct events *events;		/* NULL: nobody wants to be told */
 	struct member members[VOLUME_REPLICAS_MAX];
-	unsigned member_count;
+	_Atomic unsigned member_count;	/* grows under the tree lock, exclusively, when all of the new one is set up */
 	enum volume_read_policy read_policy;
 	unsigned min_replicas;
 	unsigned timeout_ms;		/* 0: none */
@@ -126,6 +128,8 @@ struct volume {
 	uid_t euid;			/* the process's own */
 	gid_t egid;
 	_Atomic bool read_only;
+	int (*wrap)(void *arg, unsigned index, struct replica **r);	/* as volume_options have it */
+	void *wrap_arg;
 	bool opened;			/* all is set up: to be closed cleanly */
 	bool no_writes;			/* mounted read-only: nothing is mended either */
 	bool was_unclean;		/* the last stop was unclean: intent tells where */
@@ -133,6 +137,8 @@ struct volume {
 	bool moves_complete;		/* renamings that it cut off were looked for; settle lock */
 	atomic_uint turn;		/* VOLUME_READ_ROUND_ROBIN */
 
+	pthread_mutex_t roster_lock;	/* who is a member; before all others */
+	_Atomic(struct member *) resyncing;	/* what the resyncer is at */
 	pthread_mutex_t label_lock;	/* labels, on disk too */
 	struct intent *intent;
 	uint64_t first_id;		/* the first that this mount gives */
@@ -326,6 +332,19 @@ static inline bool
 member_in_sync(const struct member *m)
 {
 	return atomic_load_explicit(&m->state, memory_order_acquire) == MEMBER_IN_SYNC;
+}
+
+/* member_turn(m, from, to): if its state is ${from} it is ${to} from now on; else somebody was faster. */
+static inline bool
+member_turn(struct member *m, int from, int to)
+{
+	return atomic_compare_exchange_strong(&m->state, &from, to);
+}
+
+static inline bool
+member_removed(const struct member *m)
+{
+	return atomic_load_explicit(&m->state, memory_order_acquire) == MEMBER_REMOVED;
 }
 
 /* for_each_member(v, m): those in sync, lowest number first. */

@@ -111,11 +111,11 @@ take_rates(struct volume *v, struct volume_status *s)
 	ms = clock_monotonic_ms() - oldest->ms;
 	for (i = 0; i < s->count && ms > 0; i++) {
 		r = &s->replicas[i];
-		r->read_rate = rate(r->reads, oldest->reads[i], ms);
-		r->write_rate = rate(r->writes, oldest->writes[i], ms);
+		r->read_rate = rate(r->reads, oldest->reads[r->index], ms);
+		r->write_rate = rate(r->writes, oldest->writes[r->index], ms);
 		/* A walk, and the next attempt, count from 0 again. */
-		if (r->resync_done > oldest->resynced[i])
-			r->resync_rate = (r->resync_done - oldest->resynced[i]) * 1000 / ms;
+		if (r->resync_done > oldest->resynced[r->index])
+			r->resync_rate = (r->resync_done - oldest->resynced[r->index]) * 1000 / ms;
 	}
 	pthread_mutex_unlock(&v->status_lock);
 }
@@ -169,12 +169,14 @@ take_replica(struct volume *v, struct member *m, struct status_replica *r)
 	static const enum status_state states[] = {
 		[MEMBER_IN_SYNC] = STATUS_IN_SYNC, [MEMBER_AWAY] = STATUS_AWAY,
 		[MEMBER_BACK] = STATUS_BACK, [MEMBER_RESYNCING] = STATUS_RESYNCING,
+		[MEMBER_REMOVED] = STATUS_AWAY,	/* just now: it is not looked at again */
 	};
 	/* The keeper may be putting another in its place, which has the same path. */
 	const struct replica *replica = __atomic_load_n(&m->r, __ATOMIC_ACQUIRE);
 
 	if ((r->path = strdup(replica != NULL ? replica->path : m->name)) == NULL)
 		return -ENOMEM;
+	r->index = m->index;
 	r->uuid = m->uuid;
 	r->state = states[atomic_load(&m->state)];
 	take_since(v, m, r);
@@ -237,6 +239,8 @@ volume_status(struct volume *v, struct volume_status *s)
 	s->mounted_since = v->mounted_since / NS;
 	s->unmendable = atomic_load(&v->blocks_lost);
 	for (i = 0; rc == 0 && i < v->member_count; i++) {
+		if (member_removed(&v->members[i]))
+			continue;
 		r = &s->replicas[s->count++];
 		rc = take_replica(v, &v->members[i], r);
 		s->in_sync += r->state == STATUS_IN_SYNC;

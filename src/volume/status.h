@@ -18,6 +18,7 @@ enum status_state { STATUS_IN_SYNC, STATUS_AWAY, STATUS_BACK, STATUS_RESYNCING }
 struct status_work { uint64_t count, bytes; };
 
 struct status_replica {
+	unsigned index;			/* among the members */
 	char *path;			/* as it was named at the mount, or as the labels name it */
 	struct uuid uuid;
 	enum status_state state;

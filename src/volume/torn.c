@@ -173,7 +173,7 @@ torn_choose(struct volume *v, struct node *node, uint64_t index, uint8_t *tag, u
 	size_t len = node->size - index * BLOCK < BLOCK ? (size_t)(node->size - index * BLOCK) : BLOCK;
 	struct pages_context context = { v, node, node->file };
 	const struct tags_source source = { pages_load, pages_next, &context };
-	struct copies c = { .data = malloc((size_t)v->member_count * BLOCK) };
+	struct copies c = { .data = malloc((size_t)VOLUME_REPLICAS_MAX * BLOCK) };
 	const char *why = "which matches its own record";
 	struct member *m = NULL;
 	bool doubtful = false;

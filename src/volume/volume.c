@@ -269,6 +269,8 @@ state_text(struct member *m, char *buf, size_t size)
 		snprintf(buf, size, "resyncing, %" PRIu64 " of %" PRIu64 " files and directories",
 		    atomic_load(&m->resync_done), atomic_load(&m->resync_total));
 		return buf;
+	case MEMBER_REMOVED:
+		return "removed";
 	case MEMBER_BACK:
 		return "back, to be resynced";
 	default:

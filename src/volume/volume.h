@@ -94,6 +94,29 @@ int volume_sync(struct volume *volume);
  * again why one that stands there is not taken in.  How many are not in sync.
  */
 unsigned volume_hurry(struct volume *volume);
+/* One of the volume's replicas, present or not. */
+struct volume_replica {
+	const char *name;		/* as the labels have it */
+	const char *path;		/* NULL: was not named at this mount */
+	bool in_sync;
+};
+/* volume_replicas(volume, call, arg): call ${call} for each; its argument is good until it returns. */
+void volume_replicas(struct volume *volume, void (*call)(void *arg, const struct volume_replica *replica), void *arg);
+
+#define VOLUME_WHY_MAX 4096
+/*
+ * volume_add(volume, path, mountpoint, why), volume_remove(volume, which, why),
+ * volume_replace(volume, which, path, mountpoint, why):
+ * Membership of a mounted volume (volume/enroll).  ${path}: absolute; an empty
+ * directory, which becomes a replica that is being filled, or one of this
+ * volume's that was not named at the mount.  ${which}: a replica's name, or its
+ * path.  ${why} has VOLUME_WHY_MAX bytes.  0, and durable; or a negative errno value, ${why} says what is wrong
+ * and what to do, and nothing has changed.
+ */
+int volume_add(struct volume *volume, const char *path, const char *mountpoint, char *why);
+int volume_remove(struct volume *volume, const char *which, char *why);
+/* volume_replace: ${which} stays until the new one is in sync, and is removed then. */
+int volume_replace(struct volume *volume, const char *which, const char *path, const char *mountpoint, char *why);
 /* volume_replica(volume, index): where a replica is, for messages; NULL: there are no more. */
 const char *volume_replica(const struct volume *volume, unsigned index);
 /* volume_log_status(volume): one line a replica with counts, at level info (SIGUSR1). */

@@ -65,12 +65,12 @@ make_label(struct label *label, unsigned count, uint64_t next_id)
 	uuid_generate(&label->volume);
 	label->clean = true;
 	label->next_id = next_id;
-	label->events = 1;
+	label->events = 2;
 	label->member_count = count;
 	for (unsigned i = 0; i < count; i++) {
 		uuid_generate(&label->members[i].uuid);
 		snprintf(label->members[i].name, LABEL_NAME_MAX, "r%u", i);
-		label->members[i].seen = 1;
+		label->members[i].seen = 2;
 	}
 }
 
@@ -93,7 +93,7 @@ make(char **paths, unsigned count)
 		label.members[i].seen = 0;
 		must("label", label_write(r[i], &label));
 		must("intent", intent_reset(r[i]));
-		label.members[i].seen = 1;
+		label.members[i].seen = 2;
 	}
 	for (unsigned i = 0; i < count; i++)
 		r[i]->ops->free(r[i]);

@@ -55,7 +55,11 @@ integration_tests = \
 	tests/integration/50-fsck.sh \
 	tests/integration/52-scrub.sh \
 	tests/integration/53-fsck-online.sh \
-	tests/integration/60-leaks.sh
+	tests/integration/60-leaks.sh \
+	tests/integration/70-quarantine.sh \
+	tests/integration/72-fork.sh \
+	tests/integration/74-membership.sh \
+	tests/integration/76-operations.sh
 dist_noinst_SCRIPTS += $(integration_tests)
 dist_noinst_DATA += tests/integration/lib.sh
 

@@ -37,7 +37,15 @@ json_t *request_new(const struct command *command);
  */
 int ask(const char *path, bool top, json_t *request, control_answer *answer, void *arg);
 
+/* ask_for(path, name, answer, arg): the same of mountpoint ${path}, for command ${name}, which takes nothing. */
+int ask_for(const char *path, const char *name, control_answer *answer, void *arg);
+
 /* The commands, each in the file of its name. */
+int add_run(const struct command *command, int argc, char **argv);
+int remove_run(const struct command *command, int argc, char **argv);
+int replace_run(const struct command *command, int argc, char **argv);
+int quarantine_run(const struct command *command, int argc, char **argv);
+int resolve_run(const struct command *command, int argc, char **argv);
 int explain_run(const struct command *command, int argc, char **argv);
 int metrics_run(const struct command *command, int argc, char **argv);
 int resync_run(const struct command *command, int argc, char **argv);

@@ -12,6 +12,16 @@
 #include "util/log.h"
 
 static const struct command commands[] = {
+	{ "add", "[--wait] MOUNTPOINT DIRECTORY", "an empty directory becomes one more replica", add_run },
+	{ "remove", "MOUNTPOINT NAME|REPLICA", "a replica is none any more; its files stay", remove_run },
+	{ "replace", "[--wait] MOUNTPOINT NAME|REPLICA DIRECTORY",
+	    "an empty directory becomes a replica, and when it is in sync the old one is none any more", replace_run },
+	{ "quarantine", "list [--json] MOUNTPOINT|REPLICA...\n"
+	    "  " PROGRAM " quarantine restore MOUNTPOINT ID [AS]\n"
+	    "  " PROGRAM " quarantine purge MOUNTPOINT ID...|--older-than DAYS|--all",
+	    "versions of files that were put aside: show, bring back, remove", quarantine_run },
+	{ "resolve", "--keep NAME|REPLICA REPLICA...",
+	    "settle a fork: which side wins; of replicas that are not mounted", resolve_run },
 	{ "explain", "[--json] PATH", "what each replica has of a file, and what would be made of it", explain_run },
 	{ "metrics", "MOUNTPOINT", "the same in numbers, as Prometheus reads them", metrics_run },
 	{ "resync", "MOUNTPOINT", "look for replicas that are away now", resync_run },
@@ -114,6 +124,15 @@ ask(const char *path, bool top, json_t *request, control_answer *answer, void *a
 		return EXIT_FAILED;
 	}
 	return rc;
+}
+
+int
+ask_for(const char *path, const char *name, control_answer *answer, void *arg)
+{
+	json_t *request = json_object();
+
+	jsonline_set_text(request, "command", name);
+	return ask(path, true, request, answer, arg);
 }
 
 int

@@ -389,6 +389,7 @@ START_TEST(relations)
 	ck_assert_int_eq(label_relate(&a, &b), LABEL_STRANGERS);
 	two_labels(&a, &b, 5);
 	b.members[0].uuid = a_uuid(7);
+	a.members[1].uuid = a_uuid(8);
 	ck_assert_int_eq(label_relate(&a, &b), LABEL_STRANGERS);
 	ck_assert_int_eq(label_relate(&b, &a), LABEL_STRANGERS);
 

@@ -5,7 +5,8 @@ meta_tests = \
 	tests/unit/meta/test_judge \
 	tests/unit/meta/test_label \
 	tests/unit/meta/test_meta \
-	tests/unit/meta/test_pending
+	tests/unit/meta/test_pending \
+	tests/unit/meta/test_quarantine
 check_PROGRAMS += $(meta_tests)
 TESTS += $(meta_tests)
 
@@ -20,5 +21,7 @@ tests_unit_meta_test_meta_SOURCES = tests/unit/meta/test_meta.c $(replica_test_h
 tests_unit_meta_test_meta_LDADD = $(meta_test_libs)
 tests_unit_meta_test_pending_SOURCES = tests/unit/meta/test_pending.c $(replica_test_headers)
 tests_unit_meta_test_pending_LDADD = $(meta_test_libs)
+tests_unit_meta_test_quarantine_SOURCES = tests/unit/meta/test_quarantine.c $(replica_test_headers)
+tests_unit_meta_test_quarantine_LDADD = $(meta_test_libs)
 tests_unit_meta_test_judge_SOURCES = tests/unit/meta/test_judge.c tests/unit/check_main.h
 tests_unit_meta_test_judge_LDADD = $(meta_test_libs)
