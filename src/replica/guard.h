@@ -7,8 +7,8 @@
  * can be spared (util/aside), on copies of all its arguments, whenever there is
  * a reason:
  *
- *  - it makes something durable, or reads what is not in the kernel's cache:
- *    it waits for the disk anyhow;
+ *  - it makes something durable, and so waits for the disk anyhow;
+ *  - nothing was heard of the replica for a while: it may hang by now;
  *  - another call is being waited for at the moment, longer than is usual;
  *  - the thread that calls must not be stuck (guard_always);
  *  - the file system is one behind which stands another machine or a program.

@@ -648,17 +648,20 @@ pread_run(struct replica *inner, struct call *c)
 	return inner->ops->pread(inner, c->dir, c->data, c->len, c->offset);
 }
 
-/* From the cache at once; who waits for the disk has the time to be woken. */
+/* If there is a reason to have it made aside: what the cache has comes at once all the same. */
 static ssize_t
 guard_pread(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset)
 {
-	struct call own, *c;
+	struct call own, *c = call_begin(r, &own, pread_run, GUARD_READS);
 	ssize_t n;
 
-	n = guard_pread_cached(r, file, buf, len, offset);
-	if (n != -EAGAIN && n != -EOPNOTSUPP)
-		return n;
-	c = call_begin(r, &own, pread_run, n == -EAGAIN ? GUARD_WAITS : GUARD_READS);
+	if (!c->direct) {
+		n = guard_pread_cached(r, file, buf, len, offset);
+		if (n != -EAGAIN && n != -EOPNOTSUPP) {
+			call_end(c);
+			return n;
+		}
+	}
 	c->dir = file;
 	c->offset = offset;
 	call_room(c, buf, len);
