@@ -7,6 +7,8 @@
 
 #include "replica/fault.h"
 
+#define PAGE 4096		/* what file systems find room for: all of it, or none */
+
 struct fault {
 	struct replica base;
 	struct replica *inner;
@@ -25,6 +27,7 @@ struct verdict {
 	int before;			/* return this at once, if not 0 */
 	int after;			/* return this instead of the result, if not 0 */
 	bool cut;			/* do half of it */
+	int fills;			/* do half of it, by whole pages; where that is nothing, return this */
 	bool skip;			/* say that it was done */
 };
 
@@ -75,7 +78,7 @@ hang(struct fault *f)
 static struct verdict
 judge(struct fault *f, enum fault_op op)
 {
-	struct verdict verdict = { 0, 0, false, false };
+	struct verdict verdict = { 0 };
 	unsigned delay_ms = 0;
 	int error;
 
@@ -93,6 +96,8 @@ judge(struct fault *f, enum fault_op op)
 				verdict.after = error;
 			else if (f->rule.mode == FAULT_SHORT && op == FAULT_PWRITE)
 				verdict.cut = true;
+			else if (f->rule.mode == FAULT_FULL && op == FAULT_PWRITE && f->hits == 1)
+				verdict.fills = error;
 			else
 				verdict.before = error;
 		}
@@ -189,7 +194,7 @@ fault_store(struct replica *r, struct replica_at at, const struct replica_times 
     const void *record, size_t len)
 {
 	struct fault *f = self(r);
-	const struct verdict verdict = judge(f, FAULT_STORE);
+	const struct verdict verdict = judge(f, len > 0 ? FAULT_STORE : FAULT_TIMES);
 	int rc;
 
 	if (verdict.before != 0)
@@ -355,11 +360,19 @@ fault_pread_cached(struct replica *r, replica_handle file, void *buf, size_t len
 	return -EOPNOTSUPP;
 }
 
+static bool
+grows(struct fault *f, replica_handle file, uint64_t size)
+{
+	struct stat st;
+
+	return f->inner->ops->stat(f->inner, (struct replica_at){ .handle = file }, &st) == 0 && (uint64_t)st.st_size < size;
+}
+
 static int
 fault_truncate(struct replica *r, replica_handle file, uint64_t size)
 {
 	struct fault *f = self(r);
-	const struct verdict verdict = judge(f, FAULT_TRUNCATE);
+	const struct verdict verdict = judge(f, grows(f, file, size) ? FAULT_GROW : FAULT_TRUNCATE);
 	int rc;
 
 	if (verdict.before != 0)
@@ -425,11 +438,16 @@ fault_pwrite(struct replica *r, replica_handle file, const void *buf, size_t len
 {
 	struct fault *f = self(r);
 	const struct verdict verdict = judge(f, FAULT_PWRITE);
+	uint64_t end = offset + len;
 	ssize_t n;
 
 	if (verdict.before != 0)
 		return verdict.before;
-	n = f->inner->ops->pwrite(f->inner, file, buf, verdict.cut ? len / 2 : len, offset);
+	if (verdict.cut)
+		end = offset + len / 2;
+	if (verdict.fills != 0 && (end = (offset + len / 2) / PAGE * PAGE) <= offset)
+		return verdict.fills;
+	n = f->inner->ops->pwrite(f->inner, file, buf, (size_t)(end - offset), offset);
 	return verdict.after != 0 ? verdict.after : n;
 }
 
@@ -729,13 +747,13 @@ fault_op_name(enum fault_op op)
 		[FAULT_STATFS] = "statfs", [FAULT_SYNC] = "sync", [FAULT_DIR_OPEN] = "dir_open",
 		[FAULT_PIN] = "pin",
 		[FAULT_DIR_SYNC] = "dir_sync", [FAULT_LIST] = "list", [FAULT_LOAD] = "load",
-		[FAULT_STAT] = "stat", [FAULT_STORE] = "store", [FAULT_CREATE] = "create",
+		[FAULT_STAT] = "stat", [FAULT_STORE] = "store", [FAULT_TIMES] = "times", [FAULT_CREATE] = "create",
 		[FAULT_TMPFILE] = "tmpfile", [FAULT_LINK] = "link", [FAULT_UNLINK] = "unlink",
 		[FAULT_RENAME] = "rename", [FAULT_READLINK] = "readlink", [FAULT_CHMOD] = "chmod",
 		[FAULT_CHOWN] = "chown", [FAULT_XATTR_GET] = "xattr_get", [FAULT_XATTR_SET] = "xattr_set",
 		[FAULT_XATTR_REMOVE] = "xattr_remove", [FAULT_XATTR_LIST] = "xattr_list",
 		[FAULT_OPEN] = "open", [FAULT_PREAD] = "pread", [FAULT_PWRITE] = "pwrite",
-		[FAULT_TRUNCATE] = "truncate", [FAULT_FALLOCATE] = "fallocate", [FAULT_SEEK] = "seek",
+		[FAULT_TRUNCATE] = "truncate", [FAULT_GROW] = "grow", [FAULT_FALLOCATE] = "fallocate", [FAULT_SEEK] = "seek",
 		[FAULT_FSYNC] = "fsync", [FAULT_LOCK] = "lock"
 	};
 

@@ -166,9 +166,37 @@ members_guard(struct volume *v, struct member *m, struct replica **r)
 	return v->timeout_ms == 0 ? 0 : guard_replica_new(*r, &options, r);
 }
 
-/* Write all labels in sync; returns how many members were lost over it. */
+/* What could not be written is not so: the label is what stands on the disk still. */
+static bool
+label_take_back(struct member *m)
+{
+	struct label label;
+
+	if (label_read(m->r, &label) != 0)
+		return false;
+	m->label = label;
+	return true;
+}
+
+/* Nobody else could say that a replica was lost: nothing may change then, or the lost one would be taken for one in sync. */
+static void
+label_refused(struct volume *v, const struct member *m, int rc, int *refused)
+{
+	log_error("%s: cannot write the label: %s; free some space on that replica's file system%s", m->r->path, strerror(-rc),
+	    refused == NULL ? ", and mount again: the volume is read-only until then" : "");
+	if (refused != NULL)
+		*refused = rc;
+	else if (!atomic_exchange(&v->read_only, true))
+		events_emit(v, &(struct event){ .kind = EVENT_READ_ONLY, .detail = "the last replica has no room for its label" });
+}
+
+/*
+ * Write all labels in sync; returns how many members were lost over it.
+ * ${refused}: one without room for it is not lost, but its error stands there
+ * then; NULL: it is, for the labels have to say so; but not the last one.
+ */
 static unsigned
-labels_write(struct volume *v)
+labels_write(struct volume *v, int *refused)
 {
 	/* Who hangs here would keep the label lock: no other could be lost any more. */
 	bool before = guard_always(true);
@@ -180,6 +208,10 @@ labels_write(struct volume *v)
 	for_each_member(v, m) {
 		if ((rc = label_write(m->r, &m->label)) == 0)
 			continue;
+		if (replica_error_is_own(rc) && (refused != NULL || members_in_sync(v) == 1) && label_take_back(m)) {
+			label_refused(v, m, rc, refused);
+			continue;
+		}
 		log_error("%s: cannot write the label: %s; the replica is out of sync from now on",
 		    m->r->path, strerror(-rc));
 		drop(v, m);
@@ -213,7 +245,7 @@ labels_survey(struct volume *v, const struct member *joining, struct uuid *uuids
  * begins the next.  Returns how many members were lost over it.
  */
 static unsigned
-labels_catch_up(struct volume *v, const struct uuid *uuids, unsigned count, uint64_t base)
+labels_catch_up(struct volume *v, const struct uuid *uuids, unsigned count, uint64_t base, int *refused)
 {
 	struct member *m;
 	bool lagging = false;
@@ -224,7 +256,7 @@ labels_catch_up(struct volume *v, const struct uuid *uuids, unsigned count, uint
 			lagging = true;
 		}
 	}
-	return lagging ? labels_write(v) : 0;
+	return lagging ? labels_write(v, refused) : 0;
 }
 
 /* What a member in sync knows, as the label of one that joins. */
@@ -245,46 +277,56 @@ label_take_over(struct volume *v, struct member *joining)
 	}
 }
 
-/* ${joining}: a member in sync that was not so at the last event, or NULL. */
+/*
+ * ${joining}: a member in sync that was not so at the last event, or NULL.
+ * ${must}: it has happened already, and who cannot say so is lost.  Else an
+ * error for want of room is returned; the labels are then as a crash might
+ * have left them, which the next event makes up for.
+ */
 static int
-labels_event_locked(struct volume *v, bool clean, struct member *joining)
+labels_event_locked(struct volume *v, bool clean, struct member *joining, bool must)
 {
 	struct uuid uuids[VOLUME_REPLICAS_MAX];
 	/* An unclean stop must not hand out an id again: more are taken than were used. */
 	uint64_t next_id = atomic_load(&v->next_id) + (clean ? 0 : IDS_RESERVED), base;
+	int refused, *refusable = must ? NULL : &refused;
 	struct member *m;
 	unsigned count, lost;
 
-	if (!clean)
-		v->ids_reserved = next_id;
-
-	/* Whoever is lost over a write stands in the others' labels as in sync: have another event. */
 	do {
+		refused = 0;
 		/* Lost again, or left alone: then there is nobody to be joined. */
 		if (joining != NULL && (!member_in_sync(joining) || members_in_sync(v) == 1))
 			joining = NULL;
 		if (joining != NULL)
 			label_take_over(v, joining);
 		count = labels_survey(v, joining, uuids, &base);
-		if ((lost = labels_catch_up(v, uuids, count, base)) > 0)
-			continue;
+		lost = labels_catch_up(v, uuids, count, base, refusable);
 
 		/* Dirty regions are told by intent; until phase two the last state stands. */
-		for_each_member(v, m)
-			label_event_begin(&m->label, base, uuids, count);
-		if ((lost = labels_write(v)) > 0)
-			continue;
-
-		if (joining != NULL)
-			uuids[count++] = joining->uuid;
-		for_each_member(v, m) {
-			m->label.clean = clean;
-			m->label.next_id = next_id;
-			label_event_finish(&m->label, uuids, count);
+		if (lost == 0 && refused == 0) {
+			for_each_member(v, m)
+				label_event_begin(&m->label, base, uuids, count);
+			lost = labels_write(v, refusable);
 		}
-		lost = labels_write(v);
+		if (lost == 0 && refused == 0) {
+			if (joining != NULL)
+				uuids[count++] = joining->uuid;
+			for_each_member(v, m) {
+				m->label.clean = clean;
+				m->label.next_id = next_id;
+				label_event_finish(&m->label, uuids, count);
+			}
+			/* One that has joined with some has joined. */
+			lost = labels_write(v, joining != NULL ? NULL : refusable);
+		}
+		/* Whoever is lost over a write stands in the others' labels as in sync: have another event. */
+		if (lost > 0)
+			refusable = NULL;
 	} while (lost > 0 && members_in_sync(v) > 0);
-	return members_in_sync(v) > 0 ? 0 : -EIO;
+	if (refused == 0 && !clean)
+		v->ids_reserved = next_id;
+	return refused != 0 ? refused : members_in_sync(v) > 0 ? 0 : -EIO;
 }
 
 int
@@ -293,7 +335,7 @@ members_event(struct volume *v, bool clean)
 	int rc;
 
 	pthread_mutex_lock(&v->label_lock);
-	rc = labels_event_locked(v, clean, NULL);
+	rc = labels_event_locked(v, clean, NULL, false);
 	pthread_mutex_unlock(&v->label_lock);
 	return rc;
 }
@@ -379,7 +421,7 @@ members_lose(struct volume *v, struct member *m, int error, const char *doing)
 		    m->r->path, doing, why, members_in_sync(v), members_count(v));
 		lost_event(v, m, why, doing);
 		if (members_in_sync(v) > 0 && !v->no_writes)
-			labels_event_locked(v, false, NULL);
+			labels_event_locked(v, false, NULL, true);
 		if (members_in_sync(v) < v->min_replicas && !atomic_exchange(&v->read_only, true)) {
 			log_error("fewer than min-replicas=%u replicas are left: the volume is read-only now",
 			    v->min_replicas);
@@ -473,18 +515,20 @@ ids_reserve(struct volume *v, uint64_t id)
 {
 	struct member *m;
 	unsigned lost = 0;
+	int refused = 0;
 
 	pthread_mutex_lock(&v->label_lock);
 	if (id >= v->ids_reserved) {
 		for_each_member(v, m)
 			m->label.next_id = id + IDS_RESERVED;
-		lost = labels_write(v);
-		v->ids_reserved = id + IDS_RESERVED;
+		lost = labels_write(v, &refused);
+		if (refused == 0)
+			v->ids_reserved = id + IDS_RESERVED;
 		if (lost > 0 && members_in_sync(v) > 0)
-			labels_event_locked(v, false, NULL);
+			labels_event_locked(v, false, NULL, true);
 	}
 	pthread_mutex_unlock(&v->label_lock);
-	return members_in_sync(v) > 0 ? 0 : -EIO;
+	return refused != 0 ? refused : members_in_sync(v) > 0 ? 0 : -EIO;
 }
 
 int
@@ -540,7 +584,10 @@ join_now(void *arg)
 	pthread_mutex_lock(&v->label_lock);
 	/* In sync before the labels say so: whatever changes from here on reaches it. */
 	if (missed_join(v, j->m)) {
-		rc = labels_event_locked(v, false, j->m);
+		rc = labels_event_locked(v, false, j->m, false);
+		/* A member without room has not heard of it. */
+		if (rc != 0 && member_in_sync(j->m))
+			drop(v, j->m);
 		if (rc == 0 && !member_in_sync(j->m))
 			rc = -EIO;
 	}
@@ -568,7 +615,7 @@ members_enlist(struct volume *v, struct member *m)
 	pthread_mutex_lock(&v->label_lock);
 	for_each_member(v, s)
 		(void)roster_add(&s->label, &m->uuid, m->name);
-	rc = labels_event_locked(v, false, NULL);
+	rc = labels_event_locked(v, false, NULL, true);
 	pthread_mutex_unlock(&v->label_lock);
 	return rc;
 }
@@ -598,7 +645,7 @@ members_dismiss(struct volume *v, struct member *m)
 	missed_leave(v, m);
 	for_each_member(v, s)
 		roster_remove(&s->label, &m->uuid);
-	if ((rc = labels_event_locked(v, false, NULL)) == 0) {
+	if ((rc = labels_event_locked(v, false, NULL, true)) == 0) {
 		for_each_member(v, s)
 			(void)pending_remove(s->r, &m->uuid);
 		if (reachable)

@@ -145,6 +145,7 @@ struct write_job {
 	size_t len;
 	uint64_t offset;
 	ssize_t result;
+	int why;			/* of fewer bytes than asked for; 0: not known */
 };
 
 static void
@@ -162,6 +163,8 @@ write_run(struct lane_job *job)
 			w->result += more;
 		else if (more < 0 && !replica_error_is_own((int)more))
 			w->result = more;
+		else if (more < 0)
+			w->why = (int)more;
 	}
 }
 
@@ -223,6 +226,7 @@ fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, ui
 			kept = 0;
 		} else if ((size_t)jobs[i].result < kept) {
 			kept = (size_t)jobs[i].result;
+			*why = jobs[i].why;
 		}
 	}
 	if (members_in_sync(v) == 0) {

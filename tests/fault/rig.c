@@ -370,7 +370,8 @@ write_file(struct rig *rig, struct node *node, uint64_t offset, size_t len, char
 	if (data == NULL)
 		return -ENOMEM;
 	fill(data, len, offset, what);
-	for (done = 0; done < len && n >= 0; done += part) {
+	/* After a short write the rest, as programs do. */
+	for (done = 0; done < len && n >= 0; done += n < 0 ? 0 : (size_t)n) {
 		part = len - done < FILE_IO_MAX ? len - done : FILE_IO_MAX;
 		n = file_write(rig->v, node, data + done, part, offset + done, false, false);
 	}
@@ -479,18 +480,60 @@ close_file(struct rig *rig, const char *path)
 	return -EBADF;
 }
 
+/* "@a": the file that was opened as a, whatever became of the name; or NULL. */
+static struct node *
+opened(struct rig *rig, const char *path)
+{
+	unsigned i;
+
+	for (i = 0; *path == '@' && i < RIG_OPEN_MAX; i++) {
+		if (rig->open[i].node != NULL && strcmp(rig->open[i].name, path + 1) == 0)
+			return rig->open[i].node;
+	}
+	return NULL;
+}
+
+static int
+read_file(struct rig *rig, struct node *node, uint8_t **out, size_t *len)
+{
+	const void *data;
+	ssize_t n = 1;
+
+	*len = 0;
+	if ((*out = malloc(node->size + 1)) == NULL)
+		return -ENOMEM;
+	while (*len < node->size && (n = file_read(rig->v, node, *len, FILE_IO_MAX, &data)) > 0) {
+		memcpy(*out + *len, data, (size_t)n);
+		*len += (size_t)n;
+	}
+	if (n < 0)
+		free(*out);
+	return n < 0 ? (int)n : 0;
+}
+
+int
+rig_read(struct rig *rig, const char *path, uint8_t **data, size_t *len)
+{
+	struct node *node = opened(rig, path);
+	int rc;
+
+	if (node != NULL)
+		return read_file(rig, node, data, len);
+	if ((rc = lookup(rig, *path == '@' ? path + 1 : path, &node)) != 0)
+		return rc;
+	rc = read_file(rig, node, data, len);
+	node_forget(rig->v, node, 1);
+	return rc;
+}
+
 static int
 change_open(struct rig *rig, const char *path, const char *verb, const char *a, const char *b, const char *c)
 {
-	struct node *node = NULL;
-	unsigned i;
+	struct node *node = opened(rig, path);
 	int rc;
 
-	/* "@a": the file that was opened as a, whatever became of the name. */
-	for (i = 0; *path == '@' && i < RIG_OPEN_MAX; i++) {
-		if (rig->open[i].node != NULL && strcmp(rig->open[i].name, path + 1) == 0)
-			return change(rig, rig->open[i].node, verb, a, b, c);
-	}
+	if (node != NULL)
+		return change(rig, node, verb, a, b, c);
 	if ((rc = lookup(rig, strcmp(path, "/") == 0 ? "" : path, &node)) != 0)
 		return rc;
 	rc = change(rig, node, verb, a, b, c);

@@ -54,6 +54,8 @@ bool rig_settle(struct rig *rig);
 
 /* rig_step(rig, step): do one; 0 or a negative errno value. */
 int rig_step(struct rig *rig, const char *step);
+/* rig_read(rig, path, data, len): all that the file holds, malloc'd; "@a" is what was opened as a.  0 or a negative errno value. */
+int rig_read(struct rig *rig, const char *path, uint8_t **data, size_t *len);
 /* rig_byte(what, offset): what "write a OFFSET LENGTH ${what}" puts there. */
 uint8_t rig_byte(char what, uint64_t offset);
 /* rig_words(text, steps): cut "a; b; c" up, in place; returns how many. */
