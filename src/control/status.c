@@ -32,6 +32,7 @@ set_lack(json_t *to, const struct status_replica *r)
 	jsonline_set_number(object, "done", r->resync_done);
 	jsonline_set_number(object, "total", r->resync_total);
 	jsonline_set_flag(object, "estimated", r->resync_estimated);
+	jsonline_set_flag(object, "wants_room", r->wants_room);
 	jsonline_set_number(object, "per_second", r->resync_rate);
 	jsonline_set(to, "resync", object);
 }

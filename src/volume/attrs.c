@@ -76,7 +76,8 @@ attrs_get(struct volume *v, struct node *node, struct stat *st)
 	return 0;
 }
 
-struct owner { uid_t uid; gid_t gid; };
+/* What it was before, with its mode, to go back to. */
+struct owner { uid_t uid; gid_t gid; uid_t old_uid; gid_t old_gid; mode_t old_mode; };
 
 static int
 chown_call(void *arg, struct member *m, struct replica_at at)
@@ -86,11 +87,24 @@ chown_call(void *arg, struct member *m, struct replica_at at)
 	return m->r->ops->chown(m->r, at, owner->uid, owner->gid);
 }
 
+static int
+chown_undo(void *arg, struct member *m, struct replica_at at)
+{
+	const struct owner *owner = arg;
+	int rc = m->r->ops->chown(m->r, at, owner->old_uid, owner->old_gid);
+
+	/* Which may clear set-id bits. */
+	if (rc == 0 && !S_ISLNK(owner->old_mode))
+		rc = m->r->ops->chmod(m->r, at, owner->old_mode & 07777);
+	return rc;
+}
+
 /* Owner, mode, and the bits that a change of owner takes away. */
 static int
 set_meta(struct volume *v, struct node *node, const struct stat *want, unsigned mask)
 {
-	struct owner owner = { mask & ATTRS_UID ? want->st_uid : (uid_t)-1, mask & ATTRS_GID ? want->st_gid : (gid_t)-1 };
+	struct owner owner = { mask & ATTRS_UID ? want->st_uid : (uid_t)-1, mask & ATTRS_GID ? want->st_gid : (gid_t)-1,
+	    node->uid, node->gid, node->mode };
 	mode_t mode = mask & ATTRS_MODE ? want->st_mode & 07777 : node->mode & 07777;
 	struct member *proved;
 	int rc;
@@ -98,7 +112,7 @@ set_meta(struct volume *v, struct node *node, const struct stat *want, unsigned 
 	if ((rc = change_meta_before(v, node, &proved)) != 0)
 		return rc;
 	if (mask & (ATTRS_UID | ATTRS_GID)) {
-		if ((rc = change_each(v, node, chown_call, NULL, &owner, "changing an owner")) != 0)
+		if ((rc = change_each(v, node, chown_call, chown_undo, &owner, "changing an owner")) != 0)
 			return rc;
 		if (mask & ATTRS_UID)
 			node->uid = want->st_uid;
@@ -112,8 +126,14 @@ set_meta(struct volume *v, struct node *node, const struct stat *want, unsigned 
 	}
 	/* chown may have changed the mode on the members: say it again. */
 	if (!S_ISLNK(node->mode) && ((mask & ATTRS_MODE) || (mask & (ATTRS_UID | ATTRS_GID) && node->mode & (S_ISUID | S_ISGID)))) {
-		if ((rc = change_mode(v, node, mode)) != 0)
+		if ((rc = change_mode(v, node, mode)) != 0) {
+			/* No record tells of half a change. */
+			if (mask & (ATTRS_UID | ATTRS_GID))
+				change_back(v, node, chown_undo, &owner, v->members + v->member_count);
+			node->uid = owner.old_uid;
+			node->gid = owner.old_gid;
 			return rc;
+		}
 	}
 	if ((mask & (ATTRS_UID | ATTRS_GID)) && !S_ISDIR(node->mode) && node->has_xattrs && (rc = change_drop_capability(v, node)) != 0)
 		return rc;

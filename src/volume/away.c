@@ -36,6 +36,21 @@ away_open(struct member *m, bool no_writes)
 	return meta_subdir(m->r, m->meta, "tags", !no_writes, &m->tags);
 }
 
+/* Want of room, which may last, is said once. */
+static void
+lost_say(struct member *m, int error)
+{
+	bool room = error == ENOSPC || error == EDQUOT || error == EFBIG;
+
+	if (!room)
+		log_warning("%s: failed while it was brought up to date: %s; that goes on when it is back", m->r->path, strerror(error));
+	else if (!atomic_load(&m->wants_room))
+		log_warning("%s: cannot be brought up to date for want of room: %s, or the reserve is reached; "
+		    "free some space on that replica's file system, and it goes on by itself (at once with mendctl resync)",
+		    m->r->path, strerror(error));
+	atomic_store(&m->wants_room, room);
+}
+
 void
 away_lost(struct volume *v, struct member *m, int error)
 {
@@ -44,8 +59,7 @@ away_lost(struct volume *v, struct member *m, int error)
 		pthread_mutex_unlock(&v->label_lock);
 		return;
 	}
-	log_warning("%s: failed while it was brought up to date: %s; that goes on when it is back",
-	    m->r->path, strerror(error < 0 ? -error : error));
+	lost_say(m, error < 0 ? -error : error);
 	m->let_go = m->unfit = false;
 	m->wait_ms = m->wait_ms < PROBE_MAX_MS / 2 ? 2 * m->wait_ms + PROBE_MS : PROBE_MAX_MS;
 	m->probe_ms = clock_monotonic_ms() + m->wait_ms;
@@ -266,8 +280,10 @@ probe(struct volume *v, struct member *m)
 		away_lost(v, m, EIO);
 		return;
 	}
-	log_info("%s: is back", m->r->path);
-	events_emit(v, &(struct event){ .kind = EVENT_REPLICA_BACK, .replica = m->r->path });
+	if (!atomic_load(&m->wants_room)) {
+		log_info("%s: is back", m->r->path);
+		events_emit(v, &(struct event){ .kind = EVENT_REPLICA_BACK, .replica = m->r->path });
+	}
 	member_turn(m, MEMBER_AWAY, MEMBER_BACK);
 }
 

@@ -43,10 +43,22 @@ call_one(struct volume *v, struct node *node, struct member *m, change_call *cal
 	}
 }
 
+void
+change_back(struct volume *v, struct node *node, change_call *undo, void *arg, const struct member *end)
+{
+	struct member *m;
+
+	/* Where it cannot be done the member differs from the others, and is mended from them. */
+	for_each_member(v, m) {
+		if (m < end)
+			(void)call_one(v, node, m, undo, arg);
+	}
+}
+
 int
 change_each(struct volume *v, struct node *node, change_call *call, change_call *undo, void *arg, const char *doing)
 {
-	struct member *m, *done;
+	struct member *m;
 	unsigned count = 0;
 	int rc;
 
@@ -54,12 +66,8 @@ change_each(struct volume *v, struct node *node, change_call *call, change_call 
 	for_each_member(v, m) {
 		rc = call_one(v, node, m, call, arg);
 		if ((rc = members_settle(v, m, rc, doing)) < 0) {
-			for_each_member(v, done) {
-				if (done >= m)
-					break;
-				if (undo != NULL)
-					call_one(v, node, done, undo, arg);
-			}
+			if (undo != NULL)
+				change_back(v, node, undo, arg, m);
 			return rc;
 		}
 		count += rc == 0;
@@ -67,21 +75,32 @@ change_each(struct volume *v, struct node *node, change_call *call, change_call 
 	return count > 0 ? 0 : -EIO;
 }
 
+struct mode_change { mode_t to, from; };
+
 static int
 chmod_call(void *arg, struct member *m, struct replica_at at)
 {
-	const mode_t *mode = arg;
+	const struct mode_change *c = arg;
 
-	return m->r->ops->chmod(m->r, at, *mode & 07777);
+	return m->r->ops->chmod(m->r, at, c->to & 07777);
+}
+
+static int
+chmod_undo(void *arg, struct member *m, struct replica_at at)
+{
+	const struct mode_change *c = arg;
+
+	return m->r->ops->chmod(m->r, at, c->from & 07777);
 }
 
 int
 change_mode(struct volume *v, struct node *node, mode_t mode)
 {
+	struct mode_change change = { mode, node->mode };
 	int rc;
 
 	mode &= 07777;
-	if ((rc = change_each(v, node, chmod_call, NULL, &mode, "changing a mode")) == 0)
+	if ((rc = change_each(v, node, chmod_call, chmod_undo, &change, "changing a mode")) == 0)
 		node->mode = (node->mode & S_IFMT) | mode;
 	return rc;
 }

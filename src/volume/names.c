@@ -417,9 +417,10 @@ names_tmpfile(struct volume *v, struct node *dir, mode_t mode,
 /*
  * By its id a file is known again, should a crash cut a change of its names
  * off.  One that was made a moment ago has no record yet.  Tree lock, exclusively.
+ * ${must}: it has to have one, whether there is room for it or not.
  */
 static int
-give_record(struct volume *v, struct node *node)
+give_record(struct volume *v, struct node *node, bool must)
 {
 	int rc;
 
@@ -427,7 +428,14 @@ give_record(struct volume *v, struct node *node)
 	rc = node_has_record(node) && node->generation == 0 && node->nlink > 0 ? store_now(v, node) : 0;
 	pthread_rwlock_unlock(&node->lock);
 	/* For want of room nobody shall be kept from changing names: it is tried again. */
-	return rc == -ENOSPC || rc == -EDQUOT ? 0 : rc;
+	return !must && (rc == -ENOSPC || rc == -EDQUOT) ? 0 : rc;
+}
+
+/* What is replaced on some members, and then not on another one, comes back from there; without a record it is not believed. */
+static bool
+record_needed(const struct volume *v, const struct namesop *op)
+{
+	return !(op->flags & RENAME_EXCHANGE) && members_in_sync(v) > 1;
 }
 
 int
@@ -443,7 +451,7 @@ names_link(struct volume *v, struct node *node, struct node *dir, const char *na
 	if ((rc = members_mark(v, node_key(dir), node_has_record(node) ? node_key(node) : node_key(dir))) != 0)
 		return rc;
 	pthread_rwlock_wrlock(&v->tree);
-	if ((rc = give_record(v, node)) != 0) {
+	if ((rc = give_record(v, node, false)) != 0) {
 		pthread_rwlock_unlock(&v->tree);
 		return rc;
 	}
@@ -577,8 +585,8 @@ rename_locked(struct volume *v, struct namesop *op)
 	/* Two names of one file: nothing happens, and both stay. */
 	if (rc != 0 || from == to)
 		goto done;
-	if ((rc = rename_mark(v, op, from, to)) != 0 || (rc = give_record(v, from)) != 0 ||
-	    (to != NULL && (rc = give_record(v, to)) != 0))
+	if ((rc = rename_mark(v, op, from, to)) != 0 || (rc = give_record(v, from, false)) != 0 ||
+	    (to != NULL && (rc = give_record(v, to, record_needed(v, op))) != 0))
 		goto done;
 	if (to != NULL && !(op->flags & RENAME_EXCHANGE) &&
 	    (rc = keep_reachable(v, to, op->new_dir, op->new_name)) != 0)

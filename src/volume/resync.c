@@ -564,6 +564,7 @@ done(struct volume *v, struct resync *r, uint64_t started)
 	events_emit(v, &(struct event){ .kind = EVENT_RESYNC_DONE, .replica = m->r->path,
 	    .detail = r->lost > 0 ? "some files could not be proved; see fsck.mendfs" : NULL });
 	m->wait_ms = 0;
+	atomic_store(&m->wants_room, false);
 	resync_staging_remove(r);
 	if (members_in_sync(v) >= v->min_replicas && atomic_exchange(&v->read_only, false))
 		log_info("enough replicas are in sync: the volume can be written to again");
@@ -582,8 +583,10 @@ resync_member(struct volume *v, struct member *m)
 	atomic_store(&v->resyncing, m);
 	atomic_store(&m->resync_done, 0);
 	atomic_store(&m->resync_total, 0);
-	log_info("%s: bringing it up to date%s", m->r->path, m->lack.everything ? ": everything is compared, for nothing is known of what it misses" :
-	    m->lack.walk ? ": all names and records are compared" : "");
+	if (!atomic_load(&m->wants_room))
+		log_info("%s: bringing it up to date%s", m->r->path,
+		    m->lack.everything ? ": everything is compared, for nothing is known of what it misses" :
+		    m->lack.walk ? ": all names and records are compared" : "");
 	if ((rc = resync_new(v, m, &r)) == 0)
 		rc = rounds(r);
 	if (rc == 0) {

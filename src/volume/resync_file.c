@@ -18,6 +18,7 @@
 #include "volume/nodes.h"
 #include "volume/records.h"
 #include "volume/resync_private.h"
+#include "volume/room.h"
 #include "volume/store.h"
 
 #define BATCH_BYTES (64u << 20)		/* as much data may wait to be made durable */
@@ -124,6 +125,8 @@ save_version(struct resync *r, struct work *w)
 	char *path;
 	int rc;
 
+	if ((rc = room_spare(r->v, r->m, (uint64_t)w->fact.st.st_blocks * 512)) != 0)
+		return rc;
 	if ((path = resync_origin(r, w->node, NULL)) == NULL)
 		return -ENOMEM;
 	if (r->keep)
@@ -246,12 +249,25 @@ put_zeros(struct resync *r, struct work *w, uint64_t offset, size_t len)
 	return n == (ssize_t)len ? 0 : n < 0 ? (int)n : -ENOSPC;
 }
 
+/* Does the member's file have no blocks there yet?  Those that an earlier attempt gave it lie at its beginning. */
+static bool
+takes_room(const struct work *w, uint64_t end)
+{
+	const struct stat *st = &w->fact.st;
+
+	return end > (uint64_t)st->st_size || end > (uint64_t)st->st_blocks * 512;
+}
+
 static int
 put_data(struct resync *r, struct work *w, uint64_t first, uint64_t count)
 {
 	size_t len = span_len(w->node, first, count);
-	ssize_t n = r->m->r->ops->pwrite(r->m->r, w->file, r->data, len, first * BLOCK);
+	ssize_t n;
+	int rc;
 
+	if (takes_room(w, first * BLOCK + len) && (rc = room_spare(r->v, r->m, len)) != 0)
+		return rc;
+	n = r->m->r->ops->pwrite(r->m->r, w->file, r->data, len, first * BLOCK);
 	r->written += len;
 	r->batch_bytes += len;
 	return n == (ssize_t)len ? 0 : n < 0 ? (int)n : -ENOSPC;

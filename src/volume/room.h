@@ -1,5 +1,6 @@
 /*
- * volume/room -- space that is about to be free again.
+ * volume/room -- space that is about to be free again, and space that is left
+ * to the volume in use.
  *
  * The space of a removed file is given back when the kernel has forgotten the
  * file, and it tells so some requests later: whoever writes right after rm(1)
@@ -23,5 +24,19 @@ void room_left(struct volume *volume, struct node *node);
  * in the last second, 100 ms at most.  True: one was; it is worth another try.
  */
 bool room_comes(struct volume *volume);
+
+/*
+ * room_reserve(total): what a resync leaves free of a file system of ${total}
+ * bytes: 1 %, at least 16 MiB, but of a small one no more than a 16th.
+ */
+uint64_t room_reserve(uint64_t total);
+
+/*
+ * room_spare(volume, member, bytes):
+ * May a resync take ${bytes} more on ${member}'s file system?  -ENOSPC: it
+ * would take the reserve, or more than half of what the fullest of the members
+ * in sync has left, if that is less.  0 also where nobody knows.
+ */
+int room_spare(struct volume *volume, struct member *member, uint64_t bytes);
 
 #endif

@@ -104,6 +104,7 @@ struct member {
 	uint64_t probe_ms, wait_ms;	/* when it is looked for, and how long after that again; keeper's */
 	_Atomic uint64_t resync_done, resync_total;
 	_Atomic bool resync_walks;	/* the total is an estimate */
+	_Atomic bool wants_room;	/* its resync found none, and waits for some */
 
 	/* For choosing and for the administrator; races lose a count at worst. */
 	atomic_uint in_flight;

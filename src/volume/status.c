@@ -132,6 +132,7 @@ take_lack(struct volume *v, struct member *m, struct status_replica *r)
 		r->missed += m->lack.pending.entries[i].missed || m->lack.pending.entries[i].suspect;
 	r->everything = m->lack.everything;
 	r->walk = m->lack.walk || m->lack.everything;
+	r->wants_room = atomic_load(&m->wants_room);
 	pthread_mutex_unlock(&v->missed_lock);
 	if (r->state != STATUS_RESYNCING)
 		return;

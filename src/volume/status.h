@@ -32,6 +32,7 @@ struct status_replica {
 	uint64_t resync_done, resync_total;	/* files and directories of the resync under way */
 	uint64_t resync_rate;		/* of these a second, lately; 0: unknown */
 	bool resync_estimated;		/* the total is a guess: the number of files on a disk */
+	bool wants_room;		/* the last attempt found no room, but for the reserve; it is tried again */
 
 	struct status_work reads, writes;
 	struct status_work read_rate, write_rate;	/* a second, in the last few seconds */

@@ -70,6 +70,8 @@ print_lack(const json_t *r)
 	const json_t *resync = json_object_get(r, "resync");
 	const char *state = text_or(r, "state", "");
 
+	if (jsonline_get_flag(resync, "wants_room"))
+		printf("      no room to bring it up to date: free some space on its file system\n");
 	if (strcmp(state, "resyncing") == 0) {
 		printf("      %" PRIu64 " of %s%" PRIu64 " files and directories brought up to date, %" PRIu64 "/s%s\n",
 		    number(resync, "done"), jsonline_get_flag(resync, "estimated") ? "about " : "", number(resync, "total"),
