@@ -15,6 +15,7 @@
 #include "volume/members.h"
 #include "volume/missed.h"
 #include "volume/nodes.h"
+#include "volume/room.h"
 #include "volume/status.h"
 #include "volume/volume.h"
 
@@ -40,7 +41,7 @@ away_open(struct member *m, bool no_writes)
 static void
 lost_say(struct member *m, int error)
 {
-	bool room = error == ENOSPC || error == EDQUOT || error == EFBIG;
+	bool room = room_lacks(error);
 
 	if (!room)
 		log_warning("%s: failed while it was brought up to date: %s; that goes on when it is back", m->r->path, strerror(error));

@@ -20,6 +20,7 @@
 #include "volume/missed.h"
 #include "volume/nodes.h"
 #include "volume/resync_private.h"
+#include "volume/room.h"
 
 #define WAIT_MS 200			/* between looks for a member that is back */
 #define PROGRESS_MS 10000		/* between two lines in the log */
@@ -589,11 +590,15 @@ resync_member(struct volume *v, struct member *m)
 		    m->lack.walk ? ": all names and records are compared" : "");
 	if ((rc = resync_new(v, m, &r)) == 0)
 		rc = rounds(r);
+	/* What is there needs no second time: without its record it would be somebody else's. */
+	if (r != NULL && room_lacks(rc))
+		(void)resync_seal(r);
 	if (rc == 0) {
 		done(v, r, started);
 	} else if (atomic_load(&v->keeper_stop)) {
 		member_turn(m, MEMBER_RESYNCING, MEMBER_BACK);
-	} else if (!member_in_sync(m) && atomic_load(&m->state) == MEMBER_RESYNCING) {
+	} else if (!member_in_sync(m)) {
+		/* Lost already, if joining was the last that failed: but it is not to try again at once. */
 		away_lost(v, m, rc);
 	}
 	if (r != NULL)

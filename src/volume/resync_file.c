@@ -195,6 +195,16 @@ look(struct resync *r, struct work *w)
 	return 0;
 }
 
+/* Bytes that the member has not given to the file yet, as far as others take that many. */
+static uint64_t
+room_needed(const struct work *w)
+{
+	uint64_t blocks = w->node->blocks_stale ? 0 : w->node->blocks * 512, have = (uint64_t)w->fact.st.st_blocks * 512;
+	uint64_t need = blocks > 0 && blocks < w->node->size ? blocks : w->node->size;
+
+	return need > have ? need - have : 0;
+}
+
 /* Open it everywhere.  As look. */
 static int
 begin(struct resync *r, struct work *w)
@@ -210,6 +220,9 @@ begin(struct resync *r, struct work *w)
 		return rc;
 	node->file->holds++;
 	w->attached = true;
+	/* Before it is begun: what is cut off is gone through again each time. */
+	if ((rc = room_spare(r->v, r->m, room_needed(w))) != 0)
+		return rc;
 	if ((rc = files_open_all(r->v, node, false)) != 0 || (rc = mine->ops->open(mine, w->to, true, &w->file, NULL)) != 0)
 		return rc;
 	if (!w->fresh && !w->suspect && !pages_fit(r, &w->fact.record))
@@ -265,6 +278,7 @@ put_data(struct resync *r, struct work *w, uint64_t first, uint64_t count)
 	ssize_t n;
 	int rc;
 
+	/* It may have grown since it was begun, and others take room, too. */
 	if (takes_room(w, first * BLOCK + len) && (rc = room_spare(r->v, r->m, len)) != 0)
 		return rc;
 	n = r->m->r->ops->pwrite(r->m->r, w->file, r->data, len, first * BLOCK);
@@ -503,6 +517,9 @@ resync_file(struct resync *r, struct node *node, replica_handle dir, const char 
 	}
 	if (rc < 0 && w->wrote)
 		missed_mark_suspect(r->m, node);
+	/* Made for nothing; it has no record, and would pass for somebody else's. */
+	if (fresh && room_lacks(rc))
+		(void)r->m->r->ops->unlink(r->m->r, dir, name, false);
 	detach(w);
 	pthread_rwlock_unlock(&node->lock);
 	resync_unlock(r);

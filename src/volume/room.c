@@ -46,6 +46,12 @@ room_comes(struct volume *v)
 	return false;
 }
 
+bool
+room_lacks(int error)
+{
+	return error == ENOSPC || error == EDQUOT || error == EFBIG || error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
+}
+
 uint64_t
 room_reserve(uint64_t total)
 {

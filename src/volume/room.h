@@ -25,6 +25,9 @@ void room_left(struct volume *volume, struct node *node);
  */
 bool room_comes(struct volume *volume);
 
+/* room_lacks(error): is it one for want of room?  Positive or negative errno value. */
+bool room_lacks(int error);
+
 /*
  * room_reserve(total): what a resync leaves free of a file system of ${total}
  * bytes: 1 %, at least 16 MiB, but of a small one no more than a 16th.

@@ -19,6 +19,7 @@
 #include "../unit/check_main.h"
 #include "scenarios.h"
 #include "volume/members.h"
+#include "volume/room.h"
 #include "volume/volume.h"
 
 #define STRIDE 41		/* so few are tried by default that they take seconds */
@@ -580,7 +581,7 @@ try_resync(void)
 	ck_assert_int_eq(rig_open(&rig), 0);
 	room_ends();
 	ck_assert_int_eq(volume_start(rig.v), 0);
-	for (waited = 0; waited < RESYNC_MS && members_in_sync(rig.v) < MEMBERS; waited++) {
+	for (waited = 0; waited < RESYNC_MS && (members_in_sync(rig.v) < MEMBERS || atomic_load(&rig.v->resyncing) != NULL); waited++) {
 		/* Tried again when it is due, or somebody says so: then with room, for it is opened anew. */
 		if (atomic_load(&rig.v->members[1].wants_room))
 			volume_hurry(rig.v);
@@ -613,6 +614,19 @@ START_TEST(resync)
 }
 END_TEST
 
+START_TEST(reserve)
+{
+	const uint64_t mib = 1 << 20, gib = 1 << 30;
+
+	ck_assert_uint_eq(room_reserve(0), 0);
+	ck_assert_uint_eq(room_reserve(16 * mib), mib);
+	ck_assert_uint_eq(room_reserve(256 * mib), 16 * mib);
+	ck_assert_uint_eq(room_reserve(gib), 16 * mib);
+	ck_assert_uint_eq(room_reserve(100 * gib), gib);
+	ck_assert_uint_eq(room_reserve(UINT64_MAX), UINT64_MAX / 100);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -625,6 +639,7 @@ main(void)
 	tcase_add_loop_test(tcase, scenarios_full, 0, SCENARIOS);
 	tcase_add_loop_test(tcase, mending, 0, 2);
 	tcase_add_test(tcase, resync);
+	tcase_add_test(tcase, reserve);
 	suite_add_tcase(suite, tcase);
 	rig_begin();
 	failed = check_main(suite);

@@ -63,3 +63,34 @@ mount_up
 rm "$MNT/filler" || fail "rm on a volume that was mounted full"
 cmp "$T/numbers" "$MNT/again" || fail "again"
 all_well
+
+note "a replica that was away and has less room than the others: a resync leaves the reserve, and goes on when there is room"
+volume_new 1
+replica_on ext4 less 24M
+REPLICAS+=("$REPLICA")
+mount_up
+echo kept >"$MNT/kept"
+sync -f "$MNT"
+mv "$REPLICA" "$REPLICA.away"
+log_wait 'the volume goes on with 1 of 2' 10
+mkdir "$MNT/large"
+for i in {1..40}; do dd if=/dev/urandom of="$MNT/large/$i" bs=1M count=1 status=none || fail "40 MiB where there is room"; done
+mv "$REPLICA.away" "$REPLICA"
+log_wait 'cannot be brought up to date for want of room' 20
+# 1/16 of it, and less than one file more.
+left=$(df -Pk "$REPLICA" | awk 'NR == 2 { print $4 }')
+total=$(df_blocks "$REPLICA")
+[ "$left" -ge $((total / 16)) ] || fail "only $left KiB of $total are left"
+[ "$left" -le $((total / 16 + 2048)) ] || fail "$left KiB of $total are left, that is more than the reserve"
+mendctl status "$MNT" >"$T/status"
+grep -q 'no room to bring it up to date' "$T/status" || fail "mendctl status: $(cat "$T/status")"
+mendctl resync "$MNT" >/dev/null
+sleep 1
+same "said so often" 1 "$(log_count 'cannot be brought up to date for want of room')"
+echo more >>"$MNT/kept" || fail "the volume is full"
+rm -r "$MNT/large"
+mendctl resync "$MNT" >/dev/null
+log_wait 'in sync again' 20
+same "kept" "kept more" "$(paste -s -d ' ' "$MNT/kept")"
+grep 'something else than mendfs' "$LOG" && fail "what an earlier attempt made passes for somebody else's"
+all_well

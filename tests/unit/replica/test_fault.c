@@ -110,6 +110,31 @@ START_TEST(half_a_write)
 }
 END_TEST
 
+START_TEST(disk_fills_up)
+{
+	const struct fault_rule rule = { .ops = FAULT_ROOM, .nth = 1, .error = ENOSPC, .mode = FAULT_FULL };
+	static const uint8_t pages[4 * 4096];
+	const struct replica_times times = { .mtime.tv_sec = 1000 };
+	replica_handle file;
+
+	file = make_file("f", 0644);
+	fault_set(r, &rule);
+	ck_assert_int_eq(r->ops->pwrite(r, file, pages, sizeof(pages), 100), 2 * 4096 - 100);
+	ck_assert_int_eq(r->ops->pwrite(r, file, pages, sizeof(pages), 0), -ENOSPC);
+	ck_assert_int_eq(r->ops->truncate(r, file, 3 * 4096), -ENOSPC);
+	ck_assert_int_eq(r->ops->store(r, (struct replica_at){ .handle = file }, &times, "r", 1), -ENOSPC);
+	/* What needs no room. */
+	ck_assert_int_eq(r->ops->truncate(r, file, 100), 0);
+	ck_assert_int_eq(r->ops->store(r, (struct replica_at){ .handle = file }, &times, NULL, 0), 0);
+	ck_assert_int_eq(r->ops->unlink(r, REPLICA_ROOT, "f", false), 0);
+	ck_assert_uint_eq(fault_hits(r), 4);
+	/* Less than a page is nothing. */
+	fault_set(r, &rule);
+	ck_assert_int_eq(r->ops->pwrite(r, file, pages, 100, 0), -ENOSPC);
+	r->ops->close(r, file);
+}
+END_TEST
+
 START_TEST(delay)
 {
 	const struct fault_rule rule = { .ops = FAULT_ALL, .nth = 1, .times = 1, .delay_ms = 50 };
@@ -174,6 +199,7 @@ main(void)
 	tcase_add_test(tcase, dead);
 	tcase_add_test(tcase, lost_answer);
 	tcase_add_test(tcase, half_a_write);
+	tcase_add_test(tcase, disk_fills_up);
 	tcase_add_test(tcase, delay);
 	tcase_add_test(tcase, one_plug_for_all);
 	tcase_add_test(tcase, op_names);
