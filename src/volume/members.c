@@ -289,7 +289,7 @@ labels_event_locked(struct volume *v, bool clean, struct member *joining, bool m
 	struct uuid uuids[VOLUME_REPLICAS_MAX];
 	/* An unclean stop must not hand out an id again: more are taken than were used. */
 	uint64_t next_id = atomic_load(&v->next_id) + (clean ? 0 : IDS_RESERVED), base;
-	int refused, *refusable = must ? NULL : &refused;
+	int refused = 0, *refusable = must ? NULL : &refused;
 	struct member *m;
 	unsigned count, lost;
 

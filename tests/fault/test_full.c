@@ -441,6 +441,47 @@ try_mounting(void)
 	return hit;
 }
 
+/* A mount after the process was killed has no room to mend what that left. */
+static bool
+try_reconciling(void)
+{
+	bool hit;
+	char *tree;
+	unsigned i;
+	int rc = 0;
+
+	prepare();
+	rig_plug(&rig, 3 + now.nth * 7 % 40, false);
+	if (rig_open(&rig) == 0) {
+		for (i = 0; i < count && rc == 0; i++)
+			rc = rig_step(&rig, steps[i]);
+		(void)rig_close(&rig);
+	}
+	rig_plug(&rig, 0, false);
+	armed = true;
+	rc = rig_open(&rig);
+	armed = false;
+	ck_assert_msg(rc == 0 || rc == -now.want->error, "%s: mounting what was killed says %s", what(count), strerror(-rc));
+	hit = rc != 0;
+	if (rc == 0) {
+		tree = rig_tree(&rig);
+		ck_assert_msg(strstr(tree, "ERROR") == NULL, "%s: what was killed shows\n%s", what(count), tree);
+		free(tree);
+		hit = refused();
+		mount_again(count);
+	} else {
+		ck_assert_msg((rc = rig_open(&rig)) == 0, "%s: does not open again: %s", what(count), strerror(-rc));
+	}
+	ck_assert_msg(rig_settle(&rig), "%s: not reconciled", what(count));
+	tree = rig_tree(&rig);
+	ck_assert_msg(strstr(tree, "ERROR") == NULL, "%s: reconciled is\n%s", what(count), tree);
+	free(tree);
+	ck_assert_uint_eq(members_in_sync(rig.v), rig.members);
+	ck_assert_int_eq(rig_close(&rig), 0);
+	look_below(count);
+	return hit;
+}
+
 static void
 loop(bool (*try)(void))
 {
@@ -479,6 +520,8 @@ START_TEST(scenarios_full)
 	/* A mount does the same for all. */
 	if (_i % 8 == 0)
 		loop(try_mounting);
+	if (_i % 8 == 1 || rig_number("FULL_STRIDE", STRIDE) == 1)
+		loop(try_reconciling);
 	forget();
 	rig_done(&rig);
 	if (getenv("FAULT_COUNT") != NULL)
@@ -587,7 +630,7 @@ try_resync(void)
 			volume_hurry(rig.v);
 		usleep(1000);
 	}
-	hit = atomic_load(&rig.v->members[1].returns) > 0;
+	hit = refused();
 	look_all(count, states[count], "in sync again");
 	ck_assert(!atomic_load(&rig.v->members[1].wants_room));
 	room_again();
