@@ -71,7 +71,7 @@ away 1
 for ((i = 0; i < 3; i++)); do
 	(
 		cd "$MNT" || exit 1
-		end=$((SECONDS + 12))
+		end=$((SECONDS + 8))
 		for ((k = 0; SECONDS < end; k++)); do
 			mkdir -p "w$i/$k/sub" && echo "$k" >"w$i/$k/sub/f" && mv "w$i/$k" "w$i/m$k" &&
 			    cp -r "w$i/m$k" "w$i/c$k" && rm -r "w$i/m$k" && ln "w$i/c$k/sub/f" "w$i/l$k" &&
@@ -86,6 +86,8 @@ back 1
 for c in "${CHILDREN[@]}"; do wait "$c" || fail "a program saw an error"; done
 CHILDREN=()
 log_wait_new 'in sync again' 60
+# Enough of them are left.
+rm -rf "$MNT/w1" "$MNT/w2"
 at_rest
 all_well
 
@@ -138,7 +140,7 @@ for how in remove spoil cut; do
 done
 
 note "the daemon is killed in the midst of it"
-many() { for ((i = 0; i < 1500; i++)); do echo "$i" >"$MNT/d/many$i"; done; dd if=/dev/urandom of="$MNT/big2" bs=1M count=$MIB status=none; }
+many() { for ((i = 0; i < 800; i++)); do echo "$i" >"$MNT/d/many$i"; done; dd if=/dev/urandom of="$MNT/big2" bs=1M count=$MIB status=none; }
 behind many
 for ((k = 0; k < 3; k++)); do
 	mount_up
@@ -152,7 +154,7 @@ at_rest
 all_well
 
 note "the mount ends in the midst of it"
-many2() { for ((i = 0; i < 1500; i++)); do echo "$i.2" >"$MNT/d/many$i"; done; dd if=/dev/urandom of="$MNT/big2" bs=1M count=$MIB status=none; }
+many2() { for ((i = 0; i < 800; i++)); do echo "$i.2" >"$MNT/d/many$i"; done; dd if=/dev/urandom of="$MNT/big2" bs=1M count=$MIB status=none; }
 behind many2
 mount_up
 mount_down
@@ -176,9 +178,9 @@ note "what was made and changed on it meanwhile goes to its quarantine"
 away 1
 echo mine >"${REPLICAS[1]}.away/d/mine"
 echo edited >"${REPLICAS[1]}.away/d/many7"
-back 1
 echo theirs >"$MNT/d/theirs"
 echo theirs >"$MNT/d/many7"
+back 1
 log_wait_new 'in sync again' 20
 same "the edited file" theirs "$(cat "$MNT/d/many7")"
 grep -rq mine "${REPLICAS[1]}/.mendfs/quarantine" || fail "a file made while it was away is nowhere"
