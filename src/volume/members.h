@@ -38,7 +38,8 @@ int members_guard(struct volume *volume, struct member *member, struct replica *
 /*
  * members_event(volume, clean):
  * The next event, in two phases (doc/FORMAT.md, "Events"), on the labels of
- * all members in sync.  Members whose label cannot be written are lost.  -EIO if none is left.
+ * all members in sync.  Members whose label cannot be written are lost, but
+ * for want of room: that error is returned, and the event is to be tried again.  -EIO if none is left.
  */
 int members_event(struct volume *volume, bool clean);
 
