@@ -477,7 +477,7 @@ try_reconciling(void)
 	hit = rc != 0;
 	if (rc == 0) {
 		tree = rig_tree(&rig);
-		/* What has no record yet is to be made alike before it is shown, and that may need room. */
+		/* Directories, and what has no record yet, are made alike before they are shown, and that may need room. */
 		ck_assert_msg(!shows_error(tree, now.want->error), "%s: what was killed shows\n%s", what(count), tree);
 		free(tree);
 		hit = refused();
