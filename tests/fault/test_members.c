@@ -153,6 +153,7 @@ foresee(struct replica_state *const *named, unsigned named_count, bool degraded,
 
 /* ---- what is done */
 
+__attribute__((format(printf, 1, 2)))
 static void
 shell(const char *format, ...)
 {
