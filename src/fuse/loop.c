@@ -353,7 +353,11 @@ loop_run(struct loop *loop)
 	watch(loop);
 	fuse_session_exit(loop->session);
 	gather_workers(loop);
-	return loop->error;
+	/* Whoever ends it may be at it still. */
+	pthread_mutex_lock(&loop->mutex);
+	rc = loop->error;
+	pthread_mutex_unlock(&loop->mutex);
+	return rc;
 }
 
 bool
