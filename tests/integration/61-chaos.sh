@@ -15,7 +15,7 @@ ORACLE_PROGRAM=$BUILD/tests/model/oracle
 [ -x "$ORACLE_PROGRAM" ] || skip "needs $ORACLE_PROGRAM: make check TESTS="
 FSDOWN=$(helper tests/integration/fsdown) || fail "cannot build fsdown"
 FLIP=$(helper tools/dev/flip) || fail "cannot build flip"
-LOSE_S=30 SYNC_S=120	# within which a loss is noticed, and all is in sync again
+LOSE_S=30 SYNC_S=240	# within which a loss is noticed, and all is in sync again
 STUCK_S=60		# without one system call of the oracle's: it hangs
 
 # ---- the volume: an ext4, an XFS, and a Btrfs behind a process
@@ -35,10 +35,11 @@ DISKS=("${REPLICAS[@]%/r}" "$T/btrfs.fs")
 TYPES=(ext4 xfs btrfs)
 WAYS=('moved unmounted shutdown' 'moved unmounted shutdown' 'moved unmounted killed stopped')
 
+give_back_unmounted() { mount -t "${TYPES[$1]}" "${LOOPS[$1]}" "${DISKS[$1]}"; }
 slow_disk_up() {
 	process_disk_up
 	LOOPS[2]=$(losetup --show -f "$BEHIND.mnt/disk") || fail "losetup"
-	mount -t btrfs "${LOOPS[2]}" "${DISKS[2]}" || fail "mount of the disk behind a process"
+	await "$LOSE_S" 'give_back_unmounted 2 2>/dev/null' || fail "cannot mount the disk behind a process"
 }
 MOUNTS+=("$BEHIND.mnt" "${DISKS[2]}")
 slow_disk_up
@@ -62,12 +63,20 @@ lose_moved() { mv "${REPLICAS[$1]}" "${REPLICAS[$1]}.away"; }
 give_back_moved() { mv "${REPLICAS[$1]}.away" "${REPLICAS[$1]}"; }
 
 lose_unmounted() { umount -l "${DISKS[$1]}"; }
-give_back_unmounted() { mount -t "${TYPES[$1]}" "${LOOPS[$1]}" "${DISKS[$1]}"; }
 
 # As a disk that is pulled out: what it had not written yet is lost.
 lose_shutdown() { "$FSDOWN" "${DISKS[$1]}"; }
-let_go() { umount "${DISKS[$1]}" 2>/dev/null; }
-give_back_shutdown() { await "$LOSE_S" "let_go $1" && give_back_unmounted "$1"; }
+# It lives again when nobody holds anything of what it was.
+# shellcheck disable=SC2317
+let_go() { ! mountpoint -q "${DISKS[$1]}" || umount "${DISKS[$1]}" 2>/dev/null; }
+# shellcheck disable=SC2317
+revive() { let_go "$1" && give_back_unmounted "$1" 2>/dev/null && touch "${DISKS[$1]}/alive" 2>/dev/null; }
+give_back_shutdown() {
+	await "$LOSE_S" "revive $1" && return 0
+	# shellcheck disable=SC2012
+	ls -l "/proc/$DAEMON/fd" | grep -F "${DISKS[$1]}" >&2
+	return 1
+}
 
 lose_killed() { { kill -KILL "$DISK_PROCESS" && wait "$DISK_PROCESS"; } 2>/dev/null; [ $? -eq 137 ]; }
 give_back_killed() { await "$LOSE_S" "let_go $1" && losetup -d "${LOOPS[$1]}" && umount -l "$BEHIND.mnt" && slow_disk_up; }
@@ -212,7 +221,7 @@ absence() {
 WATCH=
 if [ $((SEED % 2)) -eq 0 ]; then WATCH=,watch=all; fi
 mount_up "timeout=2$WATCH"
-"$ORACLE_PROGRAM" --seed "$SEED" --ops 1000000000 --threads 2 --no-spoil --members-go --full "$T/full" \
+"$ORACLE_PROGRAM" --seed "$SEED" --ops 1000000000 --threads 2 --no-spoil --pause 5000 --members-go --full "$T/full" \
     ${KEEP:+--log "$T/oracle.log"} --replica "${REPLICAS[0]}" --replica "${REPLICAS[1]}" --replica "${REPLICAS[2]}" \
     --finish "touch '$T/finish'; until [ -e '$T/finished' ]; do sleep 0.1; done" "$MNT" >"$T/oracle.out" 2>&1 &
 ORACLE=$!

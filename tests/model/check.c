@@ -55,8 +55,7 @@ compare_times(const struct timespec *a, const struct timespec *b)
 	return 0;
 }
 
-/* What has no record shows the number and the ctime that it has on a replica, and others when that is lost. */
-static bool
+bool
 borrows(const struct world *world, const struct inode *inode)
 {
 

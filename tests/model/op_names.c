@@ -203,6 +203,9 @@ op_link(struct world *world)
 		inode = from.entry->inode;
 	if ((error = name_error(from.name)) == 0 && inode == NULL)
 		error = ENOENT;
+	/* Two names that were looked up before and after a loss stand for two files then. */
+	if (inode != NULL && borrows(world, inode))
+		return false;
 	if (error == 0 && (error = make_error(&to)) == 0 && S_ISDIR(inode->mode))
 		error = EPERM;
 	note(world, inode, "link %s to %s", from.shown, to.shown);

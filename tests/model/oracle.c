@@ -176,6 +176,8 @@ run_operations(struct world *world)
 		full_look(world);
 		clock_gettime(CLOCK_REALTIME_COARSE, &world->began);
 		one_operation(world);
+		if (world->options->pause_us > 0)
+			usleep(world->options->pause_us);
 		if (world->options->spoil && random_below(world, world->options->spoil_every) == 0)
 			spoil_some(world);
 		if (world->op % CHECK_ALL_EVERY == 0)
@@ -251,6 +253,7 @@ static const char usage[] =
     "  --spoil-every N   (60) operations between two spoils, on average\n"
     "  --mended-later    what reading does not mend, --finish does\n"
     "  --all-spoiled     test blocks without a proved copy instead\n"
+    "  --pause US        (0) microseconds of rest after each operation\n"
     "  --members-go      replicas are lost and come back: links and special files may change their st_ino\n"
     "  --full FILE       while it is there, and FILE.0, FILE.1 ... of each thread, a disk may be full\n"
     "  --finish COMMAND  unmounts; the replicas are compared afterwards\n"
@@ -267,7 +270,7 @@ parse(int argc, char **argv, struct options *options)
 		{ "threads", required_argument, NULL, 't' }, { "replica", required_argument, NULL, 'r' },
 		{ "no-spoil", no_argument, NULL, 'n' }, { "spoil-every", required_argument, NULL, 'e' },
 		{ "mended-later", no_argument, NULL, 'm' }, { "all-spoiled", no_argument, NULL, 'a' },
-		{ "finish", required_argument, NULL, 'f' }, { "members-go", no_argument, NULL, 'g' }, { "full", required_argument, NULL, 'F' }, { "reference", required_argument, NULL, 'R' },
+		{ "finish", required_argument, NULL, 'f' }, { "members-go", no_argument, NULL, 'g' }, { "pause", required_argument, NULL, 'p' }, { "full", required_argument, NULL, 'F' }, { "reference", required_argument, NULL, 'R' },
 		{ "log", required_argument, NULL, 'l' }, { "verbose", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 }
 	};
 	int c;
@@ -286,6 +289,7 @@ parse(int argc, char **argv, struct options *options)
 		case 'm': options->mending = MENDED_LATER; break;
 		case 'a': options->all_spoiled = true; break;
 		case 'f': options->finish = optarg; break;
+		case 'p': options->pause_us = (unsigned)strtoul(optarg, NULL, 10); break;
 		case 'g': options->members_go = true; break;
 		case 'F': options->full = optarg; break;
 		case 'R': options->reference = optarg; break;

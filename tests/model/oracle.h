@@ -25,6 +25,7 @@ struct options {
 	unsigned replica_count;
 	const char *reference;		/* a directory of the backing file system */
 	const char *log;
+	unsigned pause_us;		/* after each operation */
 	const char *full;		/* file that says that a disk is full, or NULL */
 	const char *finish;		/* command that unmounts, before the replicas are compared */
 	uint64_t seed, ops;
@@ -63,6 +64,8 @@ void full_path(const struct world *world, const struct inode *dir, const char *n
 bool inode_full_path(const struct world *world, const struct inode *inode, char *out);
 /* replica_path(world, replica, inode, out): the same file behind the mount's back. */
 bool replica_path(const struct world *world, unsigned replica, const struct inode *inode, char *out);
+/* borrows(world, inode): has no record, and so shows the number and the ctime of a replica, and others when that is lost. */
+bool borrows(const struct world *world, const struct inode *inode);
 void check_stat(struct world *world, struct inode *inode, const struct stat *st);
 /* check_inode: lstat it by a name or through a handle. */
 void check_inode(struct world *world, struct inode *inode);
