@@ -73,8 +73,10 @@ let_go() { ! mountpoint -q "${DISKS[$1]}" || umount "${DISKS[$1]}" 2>/dev/null; 
 revive() { let_go "$1" && give_back_unmounted "$1" 2>/dev/null && touch "${DISKS[$1]}/alive" 2>/dev/null; }
 give_back_shutdown() {
 	await "$LOSE_S" "revive $1" && return 0
-	# shellcheck disable=SC2012
-	ls -l "/proc/$DAEMON/fd" | grep -F "${DISKS[$1]}" >&2
+	note "it is not let go of; what the daemon has open:"
+	find "/proc/$DAEMON/fd" "/proc/$DAEMON/map_files" -printf '%l\n' | sort | uniq -c | grep -v "${DISKS[0]}\|${DISKS[2]}" >&2
+	mount -t "${TYPES[$1]}" "${LOOPS[$1]}" "${DISKS[$1]}" >&2
+	grep -l "${LOOPS[$1]} " /proc/[0-9]*/mounts | head -n 5 >&2
 	return 1
 }
 
@@ -165,7 +167,8 @@ fill() {
 		fallocate -l $size "$disk/filler/$((n++))" 2>/dev/null || size=$((size / 2))
 	done
 	nap
-	if ((RANDOM % 3 == 0)) && [ -z "${AWAY[other]}" ] && [ "$(state_of "$1")" = in-sync ] && lose $other; then
+	# Not yet without being told to: a label that finds no room has its replica dropped.
+	if [ -n "${CHAOS_FULL_LOSS:-}" ] && ((RANDOM % 3 == 0)) && [ -z "${AWAY[other]}" ] && [ "$(state_of "$1")" = in-sync ] && lose $other; then
 		gone $other
 		nap
 		give_back $other
@@ -202,7 +205,7 @@ absence() {
 	case $((RANDOM % 6)) in
 	0) if lose $two; then gone $two; nap; fi ;;
 	1) rot $two ;;
-	2) fill $two ;;
+	2) if [ -n "${CHAOS_FULL_LOSS:-}" ]; then fill $two; else nap; fi ;;
 	3) scrub ;;
 	esac
 	nap
