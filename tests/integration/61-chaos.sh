@@ -51,7 +51,7 @@ end_going() {
 	local status=$?
 	kill -CONT "$DISK_PROCESS" 2>/dev/null
 	if [ -n "$DAEMON" ]; then umount -l "$MNT"; end_process "$DAEMON" KILL; fi 2>/dev/null
-	await 10 'umount "${DISKS[2]}" 2>/dev/null || ! mountpoint -q "${DISKS[2]}"' && losetup -d "${LOOPS[2]}"
+	await 10 'let_go 0 && let_go 1 && let_go 2' && losetup -d "${LOOPS[2]}"
 	(exit $status)
 	cleanup
 }
@@ -68,17 +68,14 @@ lose_unmounted() { umount -l "${DISKS[$1]}"; }
 lose_shutdown() { "$FSDOWN" "${DISKS[$1]}"; }
 # It lives again when nobody holds anything of what it was.
 # shellcheck disable=SC2317
-let_go() { ! mountpoint -q "${DISKS[$1]}" || umount "${DISKS[$1]}" 2>/dev/null; }
+let_go() {
+	umount "${DISKS[$1]}" 2>/dev/null
+	# mountpoint(1) takes one that is shut down for none.
+	! grep -qF " ${DISKS[$1]} " /proc/self/mounts
+}
 # shellcheck disable=SC2317
 revive() { let_go "$1" && give_back_unmounted "$1" 2>/dev/null && touch "${DISKS[$1]}/alive" 2>/dev/null; }
-give_back_shutdown() {
-	await "$LOSE_S" "revive $1" && return 0
-	note "it is not let go of; what the daemon has open:"
-	find "/proc/$DAEMON/fd" "/proc/$DAEMON/map_files" -printf '%l\n' | sort | uniq -c | grep -v "${DISKS[0]}\|${DISKS[2]}" >&2
-	mount -t "${TYPES[$1]}" "${LOOPS[$1]}" "${DISKS[$1]}" >&2
-	grep -l "${LOOPS[$1]} " /proc/[0-9]*/mounts | head -n 5 >&2
-	return 1
-}
+give_back_shutdown() { await "$LOSE_S" "revive $1"; }
 
 lose_killed() { { kill -KILL "$DISK_PROCESS" && wait "$DISK_PROCESS"; } 2>/dev/null; [ $? -eq 137 ]; }
 give_back_killed() { await "$LOSE_S" "let_go $1" && losetup -d "${LOOPS[$1]}" && umount -l "$BEHIND.mnt" && slow_disk_up; }
