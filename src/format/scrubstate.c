@@ -212,8 +212,10 @@ scrubstate_decode(const char *text, size_t len, struct scrub_state *state)
 	memset(state, 0, sizeof(*state));
 	if (!check_valid(text, len, &body) || memchr(text, '\0', body) != NULL)
 		return -EBADMSG;
-	if ((copy = strndup(text, body)) == NULL)
+	if ((copy = malloc(body + 1)) == NULL)
 		return -ENOMEM;
+	memcpy(copy, text, body);
+	copy[body] = '\0';
 	rc = take_lines(copy, state);
 	free(copy);
 	if (rc != 0)

@@ -24,7 +24,7 @@
 
 #define KIND_BITS 3
 #define KIND_MASK 7
-#define SILENT_MS 200			/* after so long without an answer a call goes aside */
+#define SILENT_MS 20			/* after so long without an answer a call goes aside */
 #define SUSPECT_MS 100			/* a call that takes longer makes others go aside, */
 #define SUSPECT_SLOW_MS 1000		/* or of a kind that takes long */
 #define TICK_MS 500

@@ -278,7 +278,7 @@ struct node {
 	bool hashed;			/* in by_id; nodes lock */
 
 	pthread_rwlock_t lock;		/* all below */
-	mode_t mode;
+	_Atomic mode_t mode;		/* its type never changes, and is looked at without the lock */
 	uid_t uid;
 	gid_t gid;
 	dev_t rdev;

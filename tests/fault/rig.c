@@ -143,6 +143,17 @@ wrap(void *arg, unsigned index, struct replica **r)
 	return 0;
 }
 
+bool
+rig_pulled(struct rig *rig)
+{
+	bool pulled;
+
+	pthread_mutex_lock(&rig->plug.mutex);
+	pulled = rig->plug.pulled;
+	pthread_mutex_unlock(&rig->plug.mutex);
+	return pulled;
+}
+
 int
 rig_open(struct rig *rig)
 {
@@ -185,8 +196,8 @@ rig_settle(struct rig *rig)
 	if (volume_start(rig->v) != 0)
 		return false;
 	for (i = 0; i < SETTLE_MS; i++) {
-		if (intent_any(rig->v->intent) == 0 || rig->plug.pulled)
-			return !rig->plug.pulled;
+		if (intent_any(rig->v->intent) == 0 || rig_pulled(rig))
+			return !rig_pulled(rig);
 		usleep(1000);
 	}
 	return false;

@@ -45,6 +45,8 @@ void rig_clear(struct rig *rig);
 
 /* rig_plug(rig, nth, half): the power goes at the nth change from here on; 0: never. */
 void rig_plug(struct rig *rig, uint64_t nth, bool half);
+/* rig_pulled(rig): has it? The threads of the volume may have done it. */
+bool rig_pulled(struct rig *rig);
 
 int rig_open(struct rig *rig);
 /* rig_close(rig): give back what steps left open, and unmount; 0 or the first error. */

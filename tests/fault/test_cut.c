@@ -73,7 +73,7 @@ run_until(char *const *steps, unsigned count, bool *under_way)
 	if (rig_open(&rig) != 0)
 		return 0;
 	for (i = 0; i < count; i++) {
-		if (rig_step(&rig, steps[i]) != 0 || rig.plug.pulled) {
+		if (rig_step(&rig, steps[i]) != 0 || rig_pulled(&rig)) {
 			*under_way = true;
 			break;
 		}
@@ -198,7 +198,7 @@ cut_at(const struct scenario *s, char *const *steps, unsigned count, uint64_t nt
 	prepare(s);
 	rig_plug(&rig, nth, half);
 	done = run_until(steps, count, &under_way);
-	if (!rig.plug.pulled)
+	if (!rig_pulled(&rig))
 		return false;
 	/* And once more, while that is mended. */
 	if (rig_number("FAULT_AGAIN", 0) > 0)

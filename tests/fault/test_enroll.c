@@ -99,7 +99,7 @@ wait_for(unsigned count)
 
 	if (volume_start(rig.v) != 0)
 		return;
-	for (i = 0; i < FILL_MS && !rig.plug.pulled && (members_in_sync(rig.v) != count || members_count(rig.v) != count); i++)
+	for (i = 0; i < FILL_MS && !rig_pulled(&rig) && (members_in_sync(rig.v) != count || members_count(rig.v) != count); i++)
 		usleep(1000);
 }
 
@@ -118,7 +118,7 @@ add(uint64_t nth, bool fill, bool half)
 			wait_for(3);
 		rig_close(&rig);
 	}
-	pulled = rig.plug.pulled;
+	pulled = rig_pulled(&rig);
 	ck_assert_msg(added || pulled, "%s", why);
 
 	/* With those that it had before, unless the new one is as good as they. */
@@ -161,7 +161,7 @@ remove_one(uint64_t nth, bool half)
 		removed = volume_remove(rig.v, "r1", why) == 0;
 		rig_close(&rig);
 	}
-	pulled = rig.plug.pulled;
+	pulled = rig_pulled(&rig);
 	ck_assert_msg(removed || pulled, "%s", why);
 
 	name(3, all);
@@ -190,7 +190,7 @@ replace_one(uint64_t nth, bool half)
 			wait_for(2);
 		rig_close(&rig);
 	}
-	pulled = rig.plug.pulled;
+	pulled = rig_pulled(&rig);
 	ck_assert_msg(asked || pulled, "%s", why);
 
 	/* Done; or, if it is not, asked for again. */

@@ -370,7 +370,7 @@ run_seed(uint64_t seed, unsigned members)
 	rig_plug(&rig, nth, power_random(&random) % 2 == 0);
 	if (rig_open(&rig) == 0) {
 		for (i = 0; i < count && !under_way; i++) {
-			under_way = rig_step(&rig, text[i]) != 0 || rig.plug.pulled;
+			under_way = rig_step(&rig, text[i]) != 0 || rig_pulled(&rig);
 			done += !under_way;
 		}
 		rig_close(&rig);

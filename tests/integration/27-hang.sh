@@ -73,7 +73,7 @@ back 1
 # It stops while everything is under way.
 for i in 1 2 3 4 5 6 7 8; do do_all "busy$i"; done &
 busy=$!
-sleep 0.1
+sleep 0.3
 kill -STOP "$DISK_PROCESS"
 wait $busy || fail "a program saw that a disk hung"
 back 2
@@ -90,7 +90,7 @@ FROZEN=${REPLICAS[1]%/r}
 mount_up timeout=$TIMEOUT
 plant
 must fsfreeze -f "$FROZEN"
-sleep 0.1
+sleep 0.3
 do_all frozen
 back 1
 all_well
@@ -98,7 +98,7 @@ all_well
 note "unmounting does not wait for it"
 mount_up timeout=$TIMEOUT
 must fsfreeze -f "$FROZEN"
-sleep 0.1
+sleep 0.3
 touch "$MNT/last" || fail "touch"
 umount "$MNT" || fail "umount"
 for ((i = 0; i < 100; i++)); do

@@ -6,7 +6,7 @@
 needs jq
 # The control socket is there a moment after the mount.
 up() { mount_up "$@"; await 10 'mendctl resync "$MNT" >/dev/null 2>&1' || fail "no control socket"; }
-again() { mount_down; up "$@"; }
+again() { mount_down; up; }
 # What the daemon has read from disks so far.
 bytes_read() { sed -n 's/^read_bytes: //p' "/proc/$DAEMON/io"; }
 # field EXPRESSION: of the status.

@@ -25,7 +25,7 @@ for type in ext4 xfs; do
 	replica_on $type $type 1G
 	REPLICAS+=("$REPLICA")
 done
-# shellcheck disable=SC2046
+# shellcheck disable=SC2034,SC2046
 PASSFS=$(helper tests/integration/passfs -D_FILE_OFFSET_BITS=64 $(pkg-config --cflags --libs fuse3)) || fail "cannot build passfs"
 BEHIND=$T/behind
 mkdir "$BEHIND" "$BEHIND.mnt" "$T/btrfs.fs"
@@ -158,7 +158,7 @@ fill() {
 	[ -z "${AWAY[$1]}" ] || return 0
 	note "replica $1 is full"
 	touch "$T/full"
-	for thread in 0 1; do await $STUCK_S '[ -e "$T/full.'$thread'" ]' || fail "the oracle does not see that a disk is full"; done
+	for thread in 0 1; do await $STUCK_S "[ -e '$T/full.$thread' ]" || fail "the oracle does not see that a disk is full"; done
 	mkdir "$disk/filler"
 	while [ $size -ge 4096 ]; do
 		fallocate -l $size "$disk/filler/$((n++))" 2>/dev/null || size=$((size / 2))
@@ -175,7 +175,7 @@ fill() {
 	sync -f "$disk"
 	note "replica $1 has room again"
 	rm "$T/full"
-	for thread in 0 1; do await $STUCK_S '[ ! -e "$T/full.'$thread'" ]' || fail "the oracle does not go on after a disk was full"; done
+	for thread in 0 1; do await $STUCK_S "[ ! -e '$T/full.$thread' ]" || fail "the oracle does not go on after a disk was full"; done
 }
 
 scrub() {

@@ -11,7 +11,7 @@
  * has cached before reading them (of a mount: its own, not those of the store
  * behind it).
  *
- * "tree" only prepares: what the reading workloads read.
+ * "tree" only prepares: what the reading workloads read.  "fsync" is bench-faults'.
  */
 
 #include <dirent.h>
@@ -424,6 +424,30 @@ run_write(void)
 	close_both(fds);
 }
 
+/* 4 KiB at the end, made durable each time. */
+static void
+run_fsync(void)
+{
+	unsigned i;
+	int f, fds[2];
+
+	open_both("synced", O_WRONLY | O_CREAT | O_APPEND, fds);
+	for (i = 0; i < count; i++) {
+		for (f = 0; f < folder_count; f++) {
+			if (write(fds[f], chunk, BLOCK) != BLOCK || fsync(fds[f]) != 0)
+				die("fsync");
+		}
+	}
+	close_both(fds);
+}
+
+static void
+tidy_fsync(void)
+{
+
+	remove_first("synced", 1);
+}
+
 static void
 tidy_write(void)
 {
@@ -477,9 +501,10 @@ static const struct workload {
 	unsigned count;		/* unless -n */
 	void (*prepare)(void), (*run)(void), (*tidy)(void);
 	const char *cold;	/* how the driver makes it cold: not, by a new mount, by dropping pages */
-	const char *what;
+	const char *what;	/* NULL: none of bench's */
 } workloads[] = {
 	{ "tree", 1, prepare_tree, NULL, NULL, "-", NULL },
+	{ "fsync", 50, NULL, run_fsync, tidy_fsync, "-", NULL },
 	{ "create", 500, NULL, run_create, tidy_create, "-", "create, write 4 KiB, close" },
 	{ "untar", 400, NULL, run_untar, tidy_untar, "-", "files of all sizes, mode and times set" },
 	{ "rename", 500, run_create, run_rename, tidy_rename, "-", "rename(2)" },
