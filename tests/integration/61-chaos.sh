@@ -60,7 +60,8 @@ trap end_going EXIT
 # ---- taking away and giving back
 
 lose_moved() { mv "${REPLICAS[$1]}" "${REPLICAS[$1]}.away"; }
-give_back_moved() { mv "${REPLICAS[$1]}.away" "${REPLICAS[$1]}"; }
+# For good, whatever the disk may lose next.
+give_back_moved() { mv "${REPLICAS[$1]}.away" "${REPLICAS[$1]}" && sync -f "${DISKS[$1]}"; }
 
 lose_unmounted() { umount -l "${DISKS[$1]}"; }
 
