@@ -159,7 +159,7 @@ fill() {
 	[ -z "${AWAY[$1]}" ] || return 0
 	note "replica $1 is full"
 	touch "$T/full"
-	for thread in 0 1; do await $STUCK_S "[ -e '$T/full.$thread' ]" || fail "the oracle does not see that a disk is full"; done
+	for thread in 0 1; do await $STUCK_S "watch; [ -e '$T/full.$thread' ]" || fail "the oracle does not see that a disk is full"; done
 	mkdir "$disk/filler"
 	while [ $size -ge 4096 ]; do
 		fallocate -l $size "$disk/filler/$((n++))" 2>/dev/null || size=$((size / 2))
@@ -176,7 +176,7 @@ fill() {
 	sync -f "$disk"
 	note "replica $1 has room again"
 	rm "$T/full"
-	for thread in 0 1; do await $STUCK_S "[ ! -e '$T/full.$thread' ]" || fail "the oracle does not go on after a disk was full"; done
+	for thread in 0 1; do await $STUCK_S "watch; [ ! -e '$T/full.$thread' ]" || fail "the oracle does not go on after a disk was full"; done
 }
 
 scrub() {
