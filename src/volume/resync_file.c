@@ -591,7 +591,9 @@ resync_nameless(struct resync *r, struct node *node)
 	if ((rc = mine->ops->tmpfile(mine, REPLICA_ROOT, &new, &w->file)) == 0 &&
 	    (rc = mine->ops->truncate(mine, w->file, node->size)) == 0 &&
 	    (!tags_paged(node->file->tags) ||
-	    (rc = tagfile_open(mine, r->m->tags, node_key(node), true, &w->tags)) == 0) &&
+	    /* It may be there from before the loss, with pages that the file has had no tags in since. */
+	    ((rc = tagfile_open(mine, r->m->tags, node_key(node), true, &w->tags)) == 0 &&
+	    (rc = mine->ops->truncate(mine, w->tags, 0)) == 0)) &&
 	    (rc = copy_nameless(r, w)) == 0) {
 		node->file->handle[r->m->index] = w->file;
 		node->file->writable[r->m->index] = true;

@@ -56,6 +56,7 @@ integration_tests = \
 	tests/integration/52-scrub.sh \
 	tests/integration/53-fsck-online.sh \
 	tests/integration/60-leaks.sh \
+	tests/integration/61-chaos.sh \
 	tests/integration/70-quarantine.sh \
 	tests/integration/72-fork.sh \
 	tests/integration/74-membership.sh \

@@ -6,6 +6,7 @@ tests_model_oracle_SOURCES = \
 	tests/model/all_spoiled.c \
 	tests/model/bytes.c tests/model/bytes.h \
 	tests/model/check.c \
+	tests/model/full.c \
 	tests/model/model.c tests/model/model.h \
 	tests/model/op_attr.c \
 	tests/model/op_data.c \

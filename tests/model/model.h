@@ -115,6 +115,10 @@ struct world {
 	FILE *log;
 	int spoiling;			/* the replica damaged at the moment */
 	uint64_t spoils, mends;
+	unsigned thread;
+	bool full;			/* a disk may be full: full.c */
+	unsigned full_tries;		/* of the call that finds no room */
+	uint64_t full_count;		/* calls that found none */
 };
 
 #define SCRATCH (1u << 20)

@@ -31,7 +31,7 @@ op_chmod(struct world *world)
 	note(world, inode, "%s to %o", handle != NULL ? "fchmod" : "chmod", mode);
 	if (handle == NULL)
 		inode_full_path(world, inode, path);
-	expect(world, inode, "chmod", handle != NULL ? fchmod(handle->fd, mode) : chmod(path, mode), 0);
+	expect(world, inode, "chmod", WITH_ROOM(world, handle != NULL ? fchmod(handle->fd, mode) : chmod(path, mode)), 0);
 	inode->mode = (inode->mode & S_IFMT) | mode;
 	if ((list = xattr_find(inode, ACL_ACCESS_NAME)) != NULL) {
 		acl_decode(&acl, list->value, list->len);
@@ -58,7 +58,7 @@ op_chown(struct world *world)
 	note(world, inode, "%s to %d:%d", handle != NULL ? "fchown" : "lchown", (int)uid, (int)gid);
 	if (handle == NULL)
 		inode_full_path(world, inode, path);
-	expect(world, inode, "chown", handle != NULL ? fchown(handle->fd, uid, gid) : lchown(path, uid, gid), 0);
+	expect(world, inode, "chown", WITH_ROOM(world, handle != NULL ? fchown(handle->fd, uid, gid) : lchown(path, uid, gid)), 0);
 	if (uid != (uid_t)-1)
 		inode->uid = uid;
 	if (gid != (gid_t)-1)
@@ -112,8 +112,8 @@ op_utimens(struct world *world)
 	    (long long)times[1].tv_sec, times[1].tv_nsec);
 	if (handle == NULL)
 		inode_full_path(world, inode, path);
-	expect(world, inode, "utimens", handle != NULL ? futimens(handle->fd, times) :
-	    utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+	expect(world, inode, "utimens", WITH_ROOM(world, handle != NULL ? futimens(handle->fd, times) :
+	    utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW)), 0);
 	if (times[0].tv_nsec == UTIME_OMIT && times[1].tv_nsec == UTIME_OMIT) {
 		check_inode(world, inode);
 		return true;
@@ -177,7 +177,7 @@ set_acl(struct world *world, struct inode *inode, const char *path)
 	len = acl_encode(&acl, raw);
 	error = S_ISLNK(inode->mode) ? EOPNOTSUPP : !access && !S_ISDIR(inode->mode) ? EACCES : 0;
 	note(world, inode, "set %s of %u entries, mode %o", name, acl.count, acl_mode(&acl));
-	if (!expect(world, inode, "setxattr of an ACL", lsetxattr(path, name, raw, len, 0), error))
+	if (!expect(world, inode, "setxattr of an ACL", WITH_ROOM(world, lsetxattr(path, name, raw, len, 0)), error))
 		return;
 	mode = access ? (inode->mode & ~(mode_t)0777) | acl_mode(&acl) : inode->mode;
 	if (mode != inode->mode || (before != NULL && (before->len != len || memcmp(before->value, raw, len) != 0)) ||
@@ -214,9 +214,11 @@ set_plain(struct world *world, struct inode *inode, const char *path)
 	if (total > XATTR_TOTAL_MAX)
 		return;
 	note(world, inode, "setxattr %zu-byte name, %zu bytes, flags %d, total %zu", strlen(name), len, flags, total);
-	result = lsetxattr(path, name, world->scratch, len, flags);
-	if (result < 0 && errno == ENOSPC && error == 0 && total > XATTR_TOTAL_SURE)
-		return;
+	do {
+		result = lsetxattr(path, name, world->scratch, len, flags);
+		if (result < 0 && errno == ENOSPC && error == 0 && total > XATTR_TOTAL_SURE)
+			return;
+	} while (full_again(world, result));
 	if (!expect(world, inode, "setxattr", result, error))
 		return;
 	if (before != NULL && before->len == len && memcmp(before->value, world->scratch, len) == 0)
@@ -270,7 +272,7 @@ op_removexattr(struct world *world)
 	there = xattr_find(inode, name) != NULL;
 	error = user_refused(inode, name) ? EPERM : there ? 0 : ENODATA;
 	note(world, inode, "removexattr %s", there ? "of one that is there" : "of one that is not there");
-	if (expect(world, inode, "removexattr", lremovexattr(path, name), error)) {
+	if (expect(world, inode, "removexattr", WITH_ROOM(world, lremovexattr(path, name)), error)) {
 		xattr_drop(inode, name);
 		time_must(world, inode, TIME_C);
 	}

@@ -36,7 +36,7 @@ settle(struct world *world, struct inode *inode)
 			expect(world, inode, "msync", msync(world->maps[i].memory, world->maps[i].len, MS_SYNC), 0);
 	for (i = 0; i < world->handle_count; i++)
 		if (world->handles[i].inode == inode)
-			expect(world, inode, "fsync", fsync(world->handles[i].fd), 0);
+			expect(world, inode, "fsync", WITH_ROOM(world, fsync(world->handles[i].fd)), 0);
 	check_inode(world, inode);
 	inode->fuzzy = false;
 }
@@ -103,7 +103,7 @@ op_map(struct world *world)
 		private_once(world, handle, offset, len);
 		return true;
 	}
-	if (world->map_count == MAPS_MAX)
+	if (world->map_count == MAPS_MAX || world->full)
 		return false;
 	note(world, handle->inode, "shared mapping of fd %d, offset %" PRIu64 " len %zu", handle->fd, offset, len);
 	map->memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, handle->fd, (off_t)offset);

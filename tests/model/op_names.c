@@ -84,11 +84,28 @@ op_mkdir(struct world *world)
 	if (!place_pick(world, &place))
 		return false;
 	note(world, place.dir, "mkdir %s mode %o", place.shown, mode);
-	if (expect(world, place.dir, "mkdir", mkdir(place.path, mode), make_error(&place)))
+	if (expect(world, place.dir, "mkdir", WITH_ROOM(world, mkdir(place.path, mode)), make_error(&place)))
 		made(world, &place, inode_create(world, place.dir, S_IFDIR | (mode & 01777), world->options->umask), "mkdir");
 	else
 		check_inode(world, place.dir);
 	return true;
+}
+
+size_t
+target_probe(const char *directory)
+{
+	char path[PATH_BYTES_MAX], target[PATH_BYTES_MAX];
+	size_t len = PATH_BYTES_MAX - 1;
+
+	snprintf(path, sizeof(path), "%s/oracle-probe-%d", directory, (int)getpid());
+	memset(target, 'a', sizeof(target));
+	for (; len > 1; len--) {
+		target[len] = '\0';
+		if (symlink(target, path) == 0 || errno != ENAMETOOLONG)
+			break;
+	}
+	unlink(path);
+	return len;
 }
 
 bool
@@ -107,6 +124,8 @@ op_symlink(struct world *world)
 		pick_name(world, place.dir, target);
 	} else {
 		len = lengths[random_below(world, 8)];
+		if (len < PATH_BYTES_MAX && len > world->options->target_max)
+			len = world->options->target_max;
 		memset(target, 'a' + (int)random_below(world, 26), len);
 		target[len] = '\0';
 		if (len > 8)
@@ -116,7 +135,7 @@ op_symlink(struct world *world)
 	if (strlen(target) >= PATH_BYTES_MAX)
 		error = ENAMETOOLONG;
 	note(world, place.dir, "symlink %s, target of %zu bytes", place.shown, strlen(target));
-	if (expect(world, place.dir, "symlink", symlink(target, place.path), error)) {
+	if (expect(world, place.dir, "symlink", WITH_ROOM(world, symlink(target, place.path)), error)) {
 		inode = inode_create(world, place.dir, S_IFLNK | 0777, 0);
 		inode->target = strdup(target);
 		made(world, &place, inode, "symlink");
@@ -159,7 +178,7 @@ op_mknod(struct world *world)
 	if (!place_pick(world, &place))
 		return false;
 	note(world, place.dir, "mknod %s mode %o rdev %#llx", place.shown, mode, (unsigned long long)rdev);
-	if (expect(world, place.dir, "mknod", mknod(place.path, mode, rdev), make_error(&place))) {
+	if (expect(world, place.dir, "mknod", WITH_ROOM(world, mknod(place.path, mode, rdev)), make_error(&place))) {
 		inode = inode_create(world, place.dir, mode, world->options->umask);
 		inode->rdev = rdev;
 		if (S_ISREG(mode))
@@ -184,10 +203,13 @@ op_link(struct world *world)
 		inode = from.entry->inode;
 	if ((error = name_error(from.name)) == 0 && inode == NULL)
 		error = ENOENT;
+	/* Two names that were looked up before and after a loss stand for two files then. */
+	if (inode != NULL && borrows(world, inode))
+		return false;
 	if (error == 0 && (error = make_error(&to)) == 0 && S_ISDIR(inode->mode))
 		error = EPERM;
 	note(world, inode, "link %s to %s", from.shown, to.shown);
-	if (expect(world, inode, "link", link(from.path, to.path), error)) {
+	if (expect(world, inode, "link", WITH_ROOM(world, link(from.path, to.path)), error)) {
 		time_must(world, inode, TIME_C);
 		made(world, &to, inode, "link");
 	} else {
@@ -215,7 +237,7 @@ op_link_handle(struct world *world)
 		error = ENOENT;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", handle->fd);
 	note(world, inode, "link fd %d to %s", handle->fd, to.shown);
-	if (expect(world, inode, "linkat of a handle", linkat(AT_FDCWD, self, AT_FDCWD, to.path, AT_SYMLINK_FOLLOW), error)) {
+	if (expect(world, inode, "linkat of a handle", WITH_ROOM(world, linkat(AT_FDCWD, self, AT_FDCWD, to.path, AT_SYMLINK_FOLLOW)), error)) {
 		inode->linkable = false;
 		time_must(world, inode, TIME_C);
 		made(world, &to, inode, "link");
@@ -252,7 +274,7 @@ op_unlink(struct world *world)
 	if ((error = name_error(place.name)) == 0)
 		error = place.entry == NULL ? ENOENT : S_ISDIR(place.entry->inode->mode) ? EISDIR : 0;
 	note(world, place.entry != NULL ? place.entry->inode : place.dir, "unlink %s", place.shown);
-	if (expect(world, place.dir, "unlink", unlink(place.path), error))
+	if (expect(world, place.dir, "unlink", WITH_ROOM(world, unlink(place.path)), error))
 		removed(world, &place);
 	else
 		check_inode(world, place.dir);
@@ -271,7 +293,7 @@ op_rmdir(struct world *world)
 		error = place.entry == NULL ? ENOENT : !S_ISDIR(place.entry->inode->mode) ? ENOTDIR :
 		    place.entry->inode->child_count > 0 ? ENOTEMPTY : 0;
 	note(world, place.dir, "rmdir %s", place.shown);
-	if (expect(world, place.dir, "rmdir", rmdir(place.path), error))
+	if (expect(world, place.dir, "rmdir", WITH_ROOM(world, rmdir(place.path)), error))
 		removed(world, &place);
 	else
 		check_inode(world, place.dir);
@@ -370,7 +392,7 @@ op_rename(struct world *world)
 	if (to.entry != NULL)
 		note(world, to.entry->inode, "rename %s over it, from %s flags %u", to.shown, from.shown, flags);
 	if (expect(world, from.entry != NULL ? from.entry->inode : from.dir, "rename",
-	    flags == 0 ? rename(from.path, to.path) : renameat2(AT_FDCWD, from.path, AT_FDCWD, to.path, flags), error))
+	    WITH_ROOM(world, renameat2(AT_FDCWD, from.path, AT_FDCWD, to.path, flags)), error))
 		renamed(world, &from, &to, flags);
 	check_inode(world, from.dir);
 	check_inode(world, to.dir);

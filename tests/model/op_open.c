@@ -159,7 +159,7 @@ op_open(struct world *world)
 		error = ENOENT;
 	note(world, entry != NULL ? entry->inode : NULL, "open flags %#o mode %o -> %s: %s", flags, mode,
 	    error == 0 ? "ok" : strerrorname_np(error), escape(path, shown, 400));
-	fd = open(path, flags, mode);
+	fd = (int)WITH_ROOM(world, open(path, flags, mode));
 	if (expect(world, entry != NULL ? entry->inode : dir, "open", fd, error))
 		open_done(world, dir, name, entry, fd, flags, mode);
 	else if (entry != NULL)
@@ -180,7 +180,7 @@ op_tmpfile(struct world *world)
 	if (chance(world, 30))
 		flags |= O_EXCL;
 	note(world, dir, "open O_TMPFILE flags %#o", flags);
-	fd = open(path, flags, 0640);
+	fd = (int)WITH_ROOM(world, open(path, flags, 0640));
 	if (fd < 0 && errno == EOPNOTSUPP && world->fuse)
 		return true;
 	expect(world, dir, "open O_TMPFILE", fd, 0);

@@ -61,6 +61,8 @@ static const struct {
 };
 #define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
 
+static volatile sig_atomic_t stop;
+
 bool
 op_check_file(struct world *world)
 {
@@ -117,6 +119,7 @@ world_init(struct world *world, const struct options *options, unsigned thread)
 	struct stat st;
 
 	world->options = options;
+	world->thread = thread;
 	world->spoiling = -1;
 	random_seed(world, options->seed + thread);
 	snprintf(world->path, sizeof(world->path), "%s", options->mount);
@@ -131,7 +134,8 @@ world_init(struct world *world, const struct options *options, unsigned thread)
 	if (world->scratch == NULL || world->scratch2 == NULL || lstat(world->path, &st) != 0 || statfs(world->path, &fs) != 0)
 		fail(world, NULL, "%s: %s", world->path, strerrorname_np(errno));
 	world->fuse = fs.f_type == FUSE_MAGIC;
-	world->counts_dirs = st.st_nlink >= 2;
+	/* Of replicas on Btrfs and others, each tells its own. */
+	world->counts_dirs = st.st_nlink >= 2 && !options->members_go;
 	world->root = inode_new(world, st.st_mode);
 	world->root->uid = st.st_uid;
 	world->root->gid = st.st_gid;
@@ -153,15 +157,27 @@ open_log(struct world *world, unsigned thread)
 		fail(world, NULL, "%s: %s", path, strerrorname_np(errno));
 }
 
+/* Enough: what is left of the operations is left out. */
+static void
+on_term(int number)
+{
+
+	(void)number;
+	stop = 1;
+}
+
 static void
 run_operations(struct world *world)
 {
 	uint64_t i;
 
-	for (i = 0; i < world->options->ops; i++) {
+	for (i = 0; i < world->options->ops && !stop; i++) {
 		world->op++;
+		full_look(world);
 		clock_gettime(CLOCK_REALTIME_COARSE, &world->began);
 		one_operation(world);
+		if (world->options->pause_us > 0)
+			usleep(world->options->pause_us);
 		if (world->options->spoil && random_below(world, world->options->spoil_every) == 0)
 			spoil_some(world);
 		if (world->op % CHECK_ALL_EVERY == 0)
@@ -184,7 +200,7 @@ last_checks(struct world *world)
 	check_all(world, false);
 	inode_close(world, NULL);
 	expect(world, NULL, "open", fd = open(world->path, O_RDONLY), 0);
-	expect(world, NULL, "syncfs", syncfs(fd), 0);
+	expect(world, NULL, "syncfs", WITH_ROOM(world, syncfs(fd)), 0);
 	close(fd);
 	if (world->options->spoil)
 		spoil_mend_all(world, true);
@@ -237,11 +253,14 @@ static const char usage[] =
     "  --spoil-every N   (60) operations between two spoils, on average\n"
     "  --mended-later    what reading does not mend, --finish does\n"
     "  --all-spoiled     test blocks without a proved copy instead\n"
+    "  --pause US        (0) microseconds of rest after each operation\n"
+    "  --members-go      replicas are lost and come back: links and special files may change their st_ino\n"
+    "  --full FILE       while it is there, and FILE.0, FILE.1 ... of each thread, a disk may be full\n"
     "  --finish COMMAND  unmounts; the replicas are compared afterwards\n"
     "  --reference DIR   on the backing file system: what fallocate knows there\n"
     "  --log FILE        all operations\n"
     "  --verbose\n"
-    "DIRECTORY must be empty.\n";
+    "DIRECTORY must be empty.  SIGTERM: no further operations.\n";
 
 static void
 parse(int argc, char **argv, struct options *options)
@@ -251,7 +270,7 @@ parse(int argc, char **argv, struct options *options)
 		{ "threads", required_argument, NULL, 't' }, { "replica", required_argument, NULL, 'r' },
 		{ "no-spoil", no_argument, NULL, 'n' }, { "spoil-every", required_argument, NULL, 'e' },
 		{ "mended-later", no_argument, NULL, 'm' }, { "all-spoiled", no_argument, NULL, 'a' },
-		{ "finish", required_argument, NULL, 'f' }, { "reference", required_argument, NULL, 'R' },
+		{ "finish", required_argument, NULL, 'f' }, { "members-go", no_argument, NULL, 'g' }, { "pause", required_argument, NULL, 'p' }, { "full", required_argument, NULL, 'F' }, { "reference", required_argument, NULL, 'R' },
 		{ "log", required_argument, NULL, 'l' }, { "verbose", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 }
 	};
 	int c;
@@ -270,6 +289,9 @@ parse(int argc, char **argv, struct options *options)
 		case 'm': options->mending = MENDED_LATER; break;
 		case 'a': options->all_spoiled = true; break;
 		case 'f': options->finish = optarg; break;
+		case 'p': options->pause_us = (unsigned)strtoul(optarg, NULL, 10); break;
+		case 'g': options->members_go = true; break;
+		case 'F': options->full = optarg; break;
 		case 'R': options->reference = optarg; break;
 		case 'l': options->log = optarg; break;
 		case 'v': options->verbose = true; break;
@@ -286,7 +308,10 @@ parse(int argc, char **argv, struct options *options)
 static void
 settle_options(struct options *options)
 {
-	static char path[PATH_BYTES_MAX];
+	static char reference[PATH_BYTES_MAX];
+	char path[PATH_BYTES_MAX];
+	size_t length;
+	unsigned i;
 
 	if (options->replica_count < 2 || options->all_spoiled)
 		options->spoil = false;
@@ -295,10 +320,16 @@ settle_options(struct options *options)
 		exit(2);
 	}
 	if (options->reference == NULL && options->replica_count > 0) {
-		snprintf(path, sizeof(path), "%s", options->replicas[0]);
-		options->reference = dirname(path);
+		snprintf(reference, sizeof(reference), "%s", options->replicas[0]);
+		options->reference = dirname(reference);
 	}
 	options->fallocate_modes = fallocate_probe(options->reference != NULL ? options->reference : options->mount);
+	options->target_max = PATH_BYTES_MAX - 1;
+	for (i = 0; i < options->replica_count; i++) {
+		snprintf(path, sizeof(path), "%s", options->replicas[i]);
+		length = target_probe(dirname(path));
+		options->target_max = length < options->target_max ? length : options->target_max;
+	}
 	options->umask = (mode_t[]){ 022, 0, 077, 027 }[options->seed % 4];
 	umask(options->umask);
 }
@@ -327,7 +358,7 @@ int
 main(int argc, char **argv)
 {
 	struct options options = { .seed = 1, .ops = 10000, .threads = 1, .spoil_every = 60, .spoil = true };
-	uint64_t spoils = 0, mends = 0;
+	uint64_t spoils = 0, mends = 0, ops = 0, full = 0;
 	struct world *worlds;
 	pthread_t *threads;
 	unsigned i;
@@ -336,6 +367,7 @@ main(int argc, char **argv)
 	refuse_full_directory(options.mount);
 	settle_options(&options);
 	signal(SIGBUS, on_bus_error);
+	signal(SIGTERM, on_term);
 	worlds = calloc(options.threads, sizeof(*worlds));
 	threads = calloc(options.threads, sizeof(*threads));
 	if (worlds == NULL || threads == NULL)
@@ -358,11 +390,13 @@ main(int argc, char **argv)
 		replicas_verify(&worlds[i], options.finish != NULL);
 		spoils += worlds[i].spoils;
 		mends += worlds[i].mends;
+		ops += worlds[i].op;
+		full += worlds[i].full_count;
 		world_free(&worlds[i]);
 	}
 	free(worlds);
 	free(threads);
 	printf("oracle: seed %" PRIu64 ": %" PRIu64 " operations in %u threads, %" PRIu64 " spoils, %" PRIu64
-	    " files mended: all right\n", options.seed, options.ops, options.threads, spoils, mends);
+	    " files mended, %" PRIu64 " times no room: all right\n", options.seed, ops, options.threads, spoils, mends, full);
 	return 0;
 }

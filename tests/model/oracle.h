@@ -25,15 +25,19 @@ struct options {
 	unsigned replica_count;
 	const char *reference;		/* a directory of the backing file system */
 	const char *log;
+	unsigned pause_us;		/* after each operation */
+	const char *full;		/* file that says that a disk is full, or NULL */
 	const char *finish;		/* command that unmounts, before the replicas are compared */
 	uint64_t seed, ops;
 	unsigned threads;
 	unsigned spoil_every;		/* operations between two spoils, on average */
 	bool spoil;
 	bool all_spoiled;
+	bool members_go;		/* replicas are lost and come back meanwhile */
 	enum mending mending;
 	bool verbose;
 	mode_t umask;
+	size_t target_max;		/* length of a symbolic link's target that every replica takes */
 	unsigned fallocate_modes;	/* bit per known mode: the reference directory has it */
 };
 
@@ -60,6 +64,8 @@ void full_path(const struct world *world, const struct inode *dir, const char *n
 bool inode_full_path(const struct world *world, const struct inode *inode, char *out);
 /* replica_path(world, replica, inode, out): the same file behind the mount's back. */
 bool replica_path(const struct world *world, unsigned replica, const struct inode *inode, char *out);
+/* borrows(world, inode): has no record, and so shows the number and the ctime of a replica, and others when that is lost. */
+bool borrows(const struct world *world, const struct inode *inode);
 void check_stat(struct world *world, struct inode *inode, const struct stat *st);
 /* check_inode: lstat it by a name or through a handle. */
 void check_inode(struct world *world, struct inode *inode);
@@ -102,6 +108,8 @@ void inode_close(struct world *world, struct inode *inode);
 void settle(struct world *world, struct inode *inode);
 /* fallocate_probe(directory): which modes work there, for options->fallocate_modes. */
 unsigned fallocate_probe(const char *directory);
+/* target_probe(directory): the longest target that a symbolic link may have there. */
+size_t target_probe(const char *directory);
 
 /* --- spoil.c */
 #define SPOIL_DATA 1u
@@ -117,6 +125,19 @@ void drop_caches(unsigned what);
 /* tags_path(world, replica, inode, out): where a large file's tags are. */
 void tags_path(const struct world *world, unsigned replica, const struct inode *inode, char *out);
 void read_wholly(struct world *world, struct inode *inode, bool direct);
+
+/* --- full.c */
+/* full_look(world): before each operation: is a disk about to be filled, or free again? */
+void full_look(struct world *world);
+/* full_again(world, result): the call failed for want of room, which is allowed: a moment has passed, make it again. */
+bool full_again(struct world *world, int64_t result);
+/* WITH_ROOM(world, call): its result, when there was room for it. */
+#define WITH_ROOM(world, call) \
+	(__extension__({ int64_t with_room_result; \
+	do \
+		with_room_result = (call); \
+	while (full_again((world), with_room_result)); \
+	with_room_result; }))
 
 /* --- replicas.c */
 /* replicas_verify(world, unmounted): every replica's plain tree equals the model. */

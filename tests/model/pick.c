@@ -114,7 +114,8 @@ pick_limit(struct world *world, struct inode *inode)
 		inode->limit = LIMIT_MEDIUM;
 	else if (kind < 28 && world->large_count < 16)
 		inode->limit = LIMIT_LARGE;
-	else if (kind < 31 && world->large_count < 16)
+	/* All of a file that a lost replica may have had in its cache is compared when it is back. */
+	else if (kind < 31 && world->large_count < (world->options->members_go ? 1 : 16))
 		inode->limit = LIMIT_SPARSE;
 	if (inode->limit > LIMIT_MEDIUM)
 		world->large_count++;
