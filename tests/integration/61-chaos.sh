@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 
 needs jq mkfs.ext4 mkfs.xfs mkfs.btrfs pkg-config
-SEED=${CHAOS_SEED:-1}
+SEED=${CHAOS_SEED:-8}
 LASTS=${CHAOS_SECONDS:-${LONG:+3600}}
 LASTS=${LASTS:-20}
 ORACLE_PROGRAM=$BUILD/tests/model/oracle
