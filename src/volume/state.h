@@ -294,7 +294,7 @@ struct node {
 	bool leaving;			/* counted in volume->leaving */
 	bool blocks_stale;		/* size on disk changed: ask before it is shown */
 	bool atime_set;			/* by utimensat: to be stored */
-	bool has_xattrs;
+	_Atomic bool has_xattrs;	/* looked at without the lock */
 	bool no_capability;		/* looked for, and not there, while has_xattrs */
 	bool default_acl;		/* a directory's; valid if has_xattrs */
 	bool paged;			/* has, or may have, a tags file */

@@ -31,7 +31,7 @@ setfattr -n user.mime_type -v text/plain odd/sparse
 setfattr -n trusted.t -v v odd
 find odd -depth -exec touch -h -d '2022-02-02 02:02:02.020202020' {} +
 # rsync leaves a folder's time be that differs by less than a second, as a new one's may.
-touch -d '2022-02-02 02:02:02.020202020' .
+touch -d '2022-02-02 02:02:02.020202020' . doc
 cd / || exit 1
 note "$(find "$T/ref" | wc -l) names"
 
