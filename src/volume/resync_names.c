@@ -871,7 +871,11 @@ match_all(struct resync *r, struct node *dir, replica_handle handle, const struc
 	return rc;
 }
 
-/* The directory's own metadata and record, unless it changed since it was listed. */
+/*
+ * The directory's own metadata and record.  If it changed since it was listed it
+ * comes again; but by its record it is known then, and what is below it with it:
+ * in one that never rests nothing would be found otherwise.
+ */
 static int
 finish(struct resync *r, struct node *dir, replica_handle handle)
 {
@@ -881,8 +885,9 @@ finish(struct resync *r, struct node *dir, replica_handle handle)
 	resync_lock(r);
 	pthread_rwlock_wrlock(&dir->lock);
 	marked = missed_is(r->m, dir);
-	if (!marked && dir->nlink > 0 && (rc = store_now(r->v, dir)) == 0) {
-		missed_done(r->v, r->m, dir);
+	if (dir->nlink > 0 && (rc = store_now(r->v, dir)) == 0) {
+		if (!marked)
+			missed_done(r->v, r->m, dir);
 		rc = resync_inode(r, dir, (struct replica_at){ handle, NULL });
 	}
 	pthread_rwlock_unlock(&dir->lock);

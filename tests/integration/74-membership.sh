@@ -28,8 +28,7 @@ REPLICAS=("$dir/r0" "$dir/r1")
 exec 3>&-
 all_well
 mount_up
-# A program that works and does not only rename: what nothing slows down is caught up with late.
-(while :; do for ((i = 0; i < 60; i++)); do echo "$i $RANDOM" >"$MNT/a/b/f$i" && mv "$MNT/a/b/f$i" "$MNT/a/b/g$i" && mv "$MNT/a/b/g$i" "$MNT/a/b/f$i" && sleep 0.05; done; done) 2>/dev/null &
+(while :; do for ((i = 0; i < 60; i++)); do echo "$i $RANDOM" >"$MNT/a/b/f$i" && mv "$MNT/a/b/f$i" "$MNT/a/b/g$i" && mv "$MNT/a/b/g$i" "$MNT/a/b/f$i"; done; done) 2>/dev/null &
 load=$!
 CHILDREN+=("$load")
 
