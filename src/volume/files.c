@@ -239,9 +239,14 @@ files_limit(struct volume *v)
 	/* Half for files, of which each may have two handles on a member. */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / (4 * v->member_count) < max)
 		max = limit.rlim_cur / (4 * v->member_count);
-	v->files_max = max < FILES_MIN ? FILES_MIN : (unsigned)max;
+	if (max < FILES_MIN)
+		max = FILES_MIN;
+	/* A member that is added changes it under those who work. */
+	pthread_mutex_lock(&v->dirty_lock);
+	v->files_max = (unsigned)max;
+	pthread_mutex_unlock(&v->dirty_lock);
 
-	handles = (2 * v->files_max + VOLUME_DIRS_MAX) * (rlim_t)v->member_count;
+	handles = (2 * max + VOLUME_DIRS_MAX) * (rlim_t)v->member_count;
 	table_reserve(handles < limit.rlim_cur ? handles : limit.rlim_cur);
 }
 
