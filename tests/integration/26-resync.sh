@@ -34,6 +34,9 @@ back() { mv "${REPLICAS[$1]}.away" "${REPLICAS[$1]}" || fail "mv"; }
 
 at_rest() { sync -f "$MNT"; sleep 2; }
 
+# in_sync SECONDS: all are, in that time.
+in_sync() { await "$1" 'mendctl resync "$MNT" 2>/dev/null | grep -q "all replicas"' || fail "not in sync"; }
+
 plant() {
 	mkdir -p "$MNT/d/e" "$MNT/gone"
 	dd if=/dev/urandom of="$MNT/large" bs=1M count=$MIB conv=fsync status=none
@@ -140,26 +143,26 @@ for how in remove spoil cut; do
 done
 
 note "the daemon is killed in the midst of it"
-many() { for ((i = 0; i < 800; i++)); do echo "$i" >"$MNT/d/many$i"; done; dd if=/dev/urandom of="$MNT/big2" bs=1M count=$MIB status=none; }
+many() { for ((i = 0; i < 1500; i++)); do echo "$i" >"$MNT/d/many$i"; done; dd if=/dev/urandom of="$MNT/big2" bs=1M count=$MIB status=none; }
 behind many
 for ((k = 0; k < 3; k++)); do
 	mount_up
 	sleep "0.$((k * 3))"
 	mount_crash
 done
-seen
+# The last one may have been through before it was killed.
 mount_up
-log_wait_new 'in sync again' 60
+in_sync 60
 at_rest
 all_well
 
 note "the mount ends in the midst of it"
-many2() { for ((i = 0; i < 800; i++)); do echo "$i.2" >"$MNT/d/many$i"; done; dd if=/dev/urandom of="$MNT/big2" bs=1M count=$MIB status=none; }
+many2() { for ((i = 0; i < 1500; i++)); do echo "$i.2" >"$MNT/d/many$i"; done; dd if=/dev/urandom of="$MNT/big2" bs=1M count=$MIB status=none; }
 behind many2
 mount_up
 mount_down
 mount_up
-log_wait_new 'in sync again' 60
+in_sync 60
 all_well
 
 note "another directory in its place is left alone"
