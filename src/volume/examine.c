@@ -6,33 +6,17 @@
 
 #include "format/roster.h"
 #include "meta/label.h"
-#include "replica/dir.h"
+#include "replica/open.h"
 #include "util/log.h"
 #include "volume/mount.h"
 
-/* One line for each way in which a directory cannot be opened. */
 static void
 explain_open(const char *path, int rc)
 {
-	switch (-rc) {
-	case EOPNOTSUPP:
-		log_error("%s: its file system has no user extended attributes; use ext4, xfs, btrfs or another that has", path);
-		break;
-	case EROFS:
-		log_error("%s: mounted read-only; remount it read-write, or mount the volume with -o ro", path);
-		break;
-	case ERANGE:
-		log_error("%s: its file system keeps times too coarsely for mendfs (ext4 wants 256-byte inodes)", path);
-		break;
-	case ENOSYS:
-		log_error("%s: mendfs needs /proc; mount it", path);
-		break;
-	case ENOSPC:
-		log_error("%s: no space is left there; free some", path);
-		break;
-	default:
-		log_error("%s: cannot be opened as a replica: %s; check the path and its permissions", path, strerror(-rc));
-	}
+	char why[512];
+
+	replica_open_explain(path, rc, why, sizeof(why));
+	log_error("%s: %s", path, why);
 }
 
 bool
@@ -81,8 +65,9 @@ compare_roots(struct mount *mount, unsigned which)
 	}
 	c->dev = st.st_dev;
 	c->ino = st.st_ino;
-	for (other = mount->candidates; other < c; other++) {
-		if (other->dev != c->dev || other->ino != c->ino)
+	/* On another machine the same numbers say nothing; there the lock tells. */
+	for (other = mount->candidates; other < c && replica_open_local(c->real); other++) {
+		if (!replica_open_local(other->real) || other->dev != c->dev || other->ino != c->ino)
 			continue;
 		log_error("%s: the same directory as %s; each replica is to be named once",
 		    mount->options->replicas[which], mount->options->replicas[other - mount->candidates]);
@@ -96,7 +81,7 @@ compare_mountpoint(const struct mount *mount, const struct candidate *c, const c
 {
 	char real[PATH_MAX];
 
-	if (mount->options->mountpoint == NULL || realpath(mount->options->mountpoint, real) == NULL)
+	if (!replica_open_local(c->real) || mount->options->mountpoint == NULL || realpath(mount->options->mountpoint, real) == NULL)
 		return 0;
 	if (mount_path_within(real, c->real)) {
 		log_error("%s: the mountpoint lies within replica %s; use a mountpoint elsewhere",
@@ -185,18 +170,21 @@ examine_label(struct candidate *c, const char *path)
 static int
 examine_one(struct mount *mount, unsigned i)
 {
+	const struct replica_open_options opening = { .read_only = mount->options->read_only, .peer = mount->options->peer };
 	const char *path = mount->options->replicas[i];
 	struct candidate *c = &mount->candidates[i];
 	int rc;
 
-	if ((c->real = realpath(path, NULL)) == NULL) {
-		rc = -errno;
-		log_error("%s: %s; is the disk mounted and the path right?", path, strerror(errno));
+	if ((rc = replica_open_real(path, &c->real)) != 0) {
+		if (replica_open_local(path))
+			log_error("%s: %s; is the disk mounted and the path right?", path, strerror(-rc));
+		else
+			explain_open(path, rc);
 		return rc;
 	}
 	if ((rc = compare_paths(mount, i)) != 0 || (rc = compare_mountpoint(mount, c, path)) != 0)
 		return rc;
-	if ((rc = dir_replica_open(c->real, mount->options->read_only, &c->r)) != 0) {
+	if ((rc = replica_open(c->real, &opening, &c->r)) != 0) {
 		explain_open(path, rc);
 		return rc;
 	}
