@@ -53,7 +53,8 @@ struct peer_slot {
 	uint32_t bytes;			/* that it counts for */
 	struct peer_call *call;		/* who waits; NULL: nobody */
 	bool late;			/* counted as done: to be confirmed */
-	uint32_t next, before;		/* free ones; late ones in the order of their sending */
+	uint64_t sequence;		/* of late ones: in the order of their sending */
+	uint32_t next, before;		/* free ones; late ones in order */
 };
 
 struct peer {
@@ -81,7 +82,7 @@ struct peer {
 	uint32_t used_slots;		/* those beyond were never used */
 	uint32_t generation;		/* high bits of the next id */
 	uint32_t late_first, late_last;	/* PEER_SLOTS: none */
-	uint64_t late_sent, late_done;	/* how many were ever sent; up to which one, in their order, all are confirmed */
+	uint64_t late_sent;		/* the last one's sequence */
 	uint64_t in_flight, in_flight_bytes;
 	uint64_t late_requests, late_bytes;
 	uint32_t *free_handles;		/* numbers that were closed */
