@@ -17,14 +17,13 @@
 static int
 open_replica(struct check *c, const char *path)
 {
-	const struct replica_open_options opening = { .read_only = !c->repairing };
+	char why[REPLICA_OPEN_WHY_MAX];
+	const struct replica_open_options opening = { .read_only = !c->repairing, .why = why };
 	struct member *m = &c->members[c->count];
-	char why[512];
 	int rc;
 
 	m->meta = m->tags = REPLICA_NONE;
 	if ((rc = replica_open(path, &opening, &m->r)) != 0) {
-		replica_open_explain(path, rc, why, sizeof(why));
 		report_failed(c->report, "%s: %s", path, why);
 		return rc;
 	}

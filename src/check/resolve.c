@@ -36,12 +36,14 @@ static int
 open_side(struct fork *f, const char *path)
 {
 	const struct replica_at top = { REPLICA_ROOT, NULL };
+	char why[REPLICA_OPEN_WHY_MAX];
+	const struct replica_open_options opening = { .why = why };
 	struct side *s = &f->sides[f->count], *other;
 	int rc;
 
 	s->path = path;
-	if ((rc = replica_open(path, NULL, &s->r)) != 0) {
-		log_error("%s: cannot be opened as a replica: %s", path, strerror(-rc));
+	if ((rc = replica_open(path, &opening, &s->r)) != 0) {
+		log_error("%s: %s", path, why);
 		return rc;
 	}
 	f->count++;

@@ -576,6 +576,7 @@ guard_replica_new(struct replica *inner, const struct guard_options *options, st
 	}
 	g->base.ops = &guard_ops;
 	g->base.remote = inner->remote;
+	g->base.far = inner->far;
 	g->inner = inner;
 	g->options = *options;
 	g->everything = options->everything || inner->remote;

@@ -12,12 +12,17 @@ int
 replica_open(const char *name, const struct replica_open_options *options, struct replica **out)
 {
 	static const struct replica_open_options none;
+	char own[REPLICA_OPEN_WHY_MAX], *why;
+	int rc;
 
 	if (options == NULL)
 		options = &none;
+	why = options->why != NULL ? options->why : own;
 	if (url_is(name))
-		return peer_open(name, options->read_only, &options->peer, out);
-	return dir_replica_open(name, options->read_only, out);
+		return peer_open(name, options->read_only, &options->peer, out, why, REPLICA_OPEN_WHY_MAX);
+	if ((rc = dir_replica_open(name, options->read_only, out)) != 0)
+		replica_open_explain(name, rc, why);
+	return rc;
 }
 
 bool
@@ -61,19 +66,19 @@ explain_local(int error)
 }
 
 void
-replica_open_explain(const char *name, int error, char *out, size_t size)
+replica_open_explain(const char *name, int error, char *why)
 {
-	const char *why = NULL;
+	const char *what = NULL;
 	struct url url;
 
 	error = error < 0 ? -error : error;
 	if (!url_is(name))
-		why = explain_local(error);
-	else if (url_parse(name, &url, &why) == 0)
-		why = peer_explain(error);
-	if (why != NULL)
-		(void)snprintf(out, size, "%s", why);
+		what = explain_local(error);
 	else
-		(void)snprintf(out, size, "cannot be opened as a replica: %s; check the %s", strerror(error),
+		(void)url_parse(name, &url, &what);
+	if (what != NULL)
+		(void)snprintf(why, REPLICA_OPEN_WHY_MAX, "%s", what);
+	else
+		(void)snprintf(why, REPLICA_OPEN_WHY_MAX, "cannot be opened as a replica: %s; check the %s", strerror(error),
 		    url_is(name) ? "server and its log" : "path and its permissions");
 }

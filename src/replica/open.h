@@ -14,16 +14,19 @@
 #include "replica/peer.h"
 #include "replica/replica.h"
 
+#define REPLICA_OPEN_WHY_MAX 512
+
 struct replica_open_options {
 	bool read_only;			/* nothing is ever written there */
 	struct peer_options peer;	/* for one on another machine */
-};
+	char *why;			/* REPLICA_OPEN_WHY_MAX bytes: one line, without the name, that says what is wrong and what to do */
+};					/* NULL: nobody wants to know */
 
 /*
  * replica_open(name, options, out):
  * Open the replica ${name}; NULL for ${options} stands for all zeros.  ${*out}
  * has no lock yet, and its path is ${name}.  Errors are dir_replica_open's or
- * peer_open's.
+ * peer_open's; then ${options}->why is filled in.
  */
 int replica_open(const char *name, const struct replica_open_options *options, struct replica **out);
 
@@ -39,9 +42,10 @@ bool replica_open_local(const char *name);
 int replica_open_real(const char *name, char **out);
 
 /*
- * replica_open_explain(name, error, out, size):
- * Why it could not be opened, and what to do, without the name.
+ * replica_open_explain(name, error, why):
+ * What an error of replica_open_real, or of an operation on a replica that was
+ * just opened, means, as replica_open's ${why}.
  */
-void replica_open_explain(const char *name, int error, char *out, size_t size);
+void replica_open_explain(const char *name, int error, char *why);
 
 #endif

@@ -11,7 +11,8 @@
 #define TICK_MS 500u		/* between two looks at how long a request has been waiting */
 #define SYNC_FACTOR 4u		/* so many times the time-out may pass for what waits for a disk */
 
-static _Thread_local struct peer *begin_for;	/* the next operation on this one is to be begun */
+static _Thread_local struct peer *begin_for;	/* the next operation on this one is to be begun, */
+static _Thread_local bool begin_late;		/* and may count as done when it is on its way */
 static _Thread_local struct peer_call *begun;	/* what this thread has begun, on any peer */
 
 static uint64_t
@@ -144,8 +145,8 @@ slot_take(struct peer *p, struct peer_call *call, struct peer_call *waiter, bool
 	return slot->id;
 }
 
-static void
-slot_free(struct peer *p, uint32_t index)
+void
+peer_slot_free(struct peer *p, uint32_t index)
 {
 	struct peer_slot *slot = &p->slots[index];
 
@@ -383,9 +384,10 @@ peer_call(struct peer_call *call, enum peer_mode mode)
 /* ---- beginning and finishing */
 
 void
-peer_begin(struct replica *r)
+peer_begin(struct replica *r, bool late)
 {
 	begin_for = peer_self(r);
+	begin_late = late || begin_for->options.ack_fsync;
 }
 
 void
@@ -405,7 +407,7 @@ peer_call_begun(struct peer_call *call, int64_t length)
 	if (begin_for != p)
 		return peer_call(call, PEER_WAIT);
 	begin_for = NULL;
-	if (p->options.ack_fsync) {
+	if (begin_late) {
 		if ((rc = call_send(call, NULL, true)) != 0)
 			return call_failed(call, rc);
 		(void)call_result(call);

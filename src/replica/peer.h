@@ -47,17 +47,15 @@ struct peer_options {
 };
 
 /*
- * peer_open(url, read_only, options, out):
- * Connect, prove who is there, and ask for the export.  Waits for at most 10 s.
- * -EINVAL: no URL (replica/url).  -ECONNREFUSED, -EHOSTUNREACH, -ETIMEDOUT,
- * -ENOKEY: the server's key is not known here, or ours is missing;
- * -EKEYREJECTED: it is another one.  -EACCES: not for us; -ENOENT: no such
- * export; -EBUSY: another mount has it.  -EPROTO, -EPROTONOSUPPORT.
+ * peer_open(url, read_only, options, out, why, why_size):
+ * Connect, prove who is there, and ask for the export; waits as long as
+ * link/connect and link/ssh say.  On error ${why} is one line, without the
+ * URL, that says what is wrong and what to do.  -EINVAL: no URL (replica/url);
+ * -EROFS: only reading is allowed there; else what known_find, key_pair_read,
+ * link_connect_tcp, link_open_ssh or peer_replica_new give.
  */
-int peer_open(const char *url, bool read_only, const struct peer_options *options, struct replica **out);
-
-/* peer_explain(error): what an error of peer_open means, and what to do; NULL: no more than its name says. */
-const char *peer_explain(int error);
+int peer_open(const char *url, bool read_only, const struct peer_options *options, struct replica **out,
+    char *why, size_t why_size);
 
 /*
  * peer_replica_new(link, path, read_only, options, out):

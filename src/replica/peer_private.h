@@ -73,6 +73,7 @@ struct peer {
 	_Atomic int dead;		/* 0, or the negative errno value of whatever comes from now on */
 	_Atomic int why;		/* what killed it, as a positive errno value */
 	atomic_bool stop;		/* no more receiving */
+	atomic_bool checking;		/* the server was asked what stands in its place */
 
 	pthread_mutex_t mutex;
 	pthread_cond_t room;		/* a request, or late bytes, less: mutex */
@@ -124,7 +125,7 @@ int64_t peer_call(struct peer_call *call, enum peer_mode mode);
 int64_t peer_call_begun(struct peer_call *call, int64_t length);
 
 /* peer_begin, peer_finish: as in replica_ops. */
-void peer_begin(struct replica *r);
+void peer_begin(struct replica *r, bool late);
 int64_t peer_finish(struct replica *r);
 /* peer_not_begun(p): this operation is made whole, whatever was said. */
 void peer_not_begun(struct peer *p);
@@ -136,8 +137,14 @@ void peer_break(struct peer *p, int dead, int why);
 int peer_handle_new(struct peer *p, replica_handle *handle);
 void peer_handle_free(struct peer *p, replica_handle handle);
 
+/* peer_slot_free(p, index): its request is in flight no more.  The mutex is held. */
+void peer_slot_free(struct peer *p, uint32_t index);
+
 /* peer_receive(p): the receiving thread's whole life. */
 void *peer_receive(void *p);
+
+/* peer_free(r): as in replica_ops. */
+void peer_free(struct replica *r);
 
 extern const struct replica_ops peer_ops;
 

@@ -39,9 +39,9 @@ refuse(char *why, int rc, const char *format, ...)
 static int
 refuse_open(char *why, const char *path, int rc)
 {
-	char what[512];
+	char what[REPLICA_OPEN_WHY_MAX];
 
-	replica_open_explain(path, rc, what, sizeof(what));
+	replica_open_explain(path, rc, what);
 	return refuse(why, rc, "%s: %s", path, what);
 }
 
@@ -146,14 +146,15 @@ check_room(struct replica *r, char *why)
 static int
 open_new(struct volume *v, const char *path, const char *mountpoint, struct replica **out, struct member **known, char *why)
 {
-	const struct replica_open_options opening = { .peer = v->peer };
+	char what[REPLICA_OPEN_WHY_MAX];
+	const struct replica_open_options opening = { .peer = v->peer, .why = what };
 	struct replica *r;
 	int rc;
 
 	if ((rc = check_paths(v, path, mountpoint, why)) != 0)
 		return rc;
 	if ((rc = replica_open(path, &opening, &r)) != 0)
-		return refuse_open(why, path, rc);
+		return refuse(why, rc, "%s: %s", path, what);
 	if ((rc = check_root(v, r, why)) == 0 && (rc = check_label(v, r, known, why)) == 0 && *known == NULL &&
 	    (rc = check_room(r, why)) == 0) {
 		if (v->wrap != NULL)

@@ -48,14 +48,14 @@ print_list(const struct list *list)
 static int
 set_directory(json_t *request, const char *path)
 {
-	char why[512], *real;
+	char why[REPLICA_OPEN_WHY_MAX], *real;
 	int rc;
 
 	if ((rc = replica_open_real(path, &real)) != 0) {
 		if (replica_open_local(path))
 			snprintf(why, sizeof(why), "%s; is the disk mounted and the path right?", strerror(-rc));
 		else
-			replica_open_explain(path, rc, why, sizeof(why));
+			replica_open_explain(path, rc, why);
 		log_error("%s: %s", path, why);
 		return EXIT_FAILED;
 	}
