@@ -235,8 +235,4 @@ peer_open(const char *name, bool read_only, const struct peer_options *options, 
 }
 
 /* TEMPORARY until link has them */
-__attribute__((weak)) int known_find(const char *p, const struct address *s, uint8_t k[LINK_KEY_SIZE], char *why, size_t n) { (void)p; (void)s; (void)k; (void)why; (void)n; return -EOPNOTSUPP; }
-__attribute__((weak)) int key_pair_read(const char *p, struct key_pair *k, char *why, size_t n) { (void)p; (void)k; (void)why; (void)n; return -EOPNOTSUPP; }
-__attribute__((weak)) void key_pair_clear(struct key_pair *k) { (void)k; }
-__attribute__((weak)) int link_connect_tcp(const struct link_target *t, struct link **l, struct link_answer *a, char *why, size_t n) { (void)t; (void)l; (void)a; (void)why; (void)n; return -EOPNOTSUPP; }
 __attribute__((weak)) int link_open_ssh(const struct link_ssh_target *t, struct link **l, char *why, size_t n) { (void)t; (void)l; (void)why; (void)n; return -EOPNOTSUPP; }
