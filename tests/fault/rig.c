@@ -137,7 +137,8 @@ static int
 wrap(void *arg, unsigned index, struct replica **r)
 {
 	struct rig *rig = arg;
-	const struct peer_options peer = { .link_timeout_ms = 60000, .ack_fsync = rig->ack_fsync };
+	const struct peer_options peer = { .link_timeout_ms = 60000, .ack_fsync = rig->ack_fsync,
+	    .timeout_ms = rig->timeout_ms };
 	struct replica *wrapped;
 	int rc;
 
