@@ -344,17 +344,44 @@ read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count)
 	return r->m->r->ops->pread(r->m->r, w->file, r->theirs, len, first * BLOCK);
 }
 
+/* The page of its tags file as it is to be. */
+static void
+page_make(struct resync *r, const struct work *w, uint64_t index, uint64_t count, const uint8_t *tags, uint8_t *page)
+{
+	memset(page, 0, TAGPAGE_SIZE);
+	memcpy(tagpage_tag(page, 0), tags, count * DIGEST_SIZE);
+	tagpage_seal(&r->v->digest, node_key(w->node), index, page);
+}
+
+/*
+ * Does the tags file of a member that is far away have the page?  Then its
+ * blocks are as they are to be, and neither tags nor data need travel.
+ */
+static bool
+page_is(struct resync *r, struct work *w, uint64_t index, uint64_t count, const uint8_t *tags)
+{
+	static const struct digest plain = { .codec = DIGEST_XXH3 };
+	uint8_t page[TAGPAGE_SIZE], tag[DIGEST_SIZE], there[DIGEST_SIZE];
+	struct replica *mine = r->m->r;
+
+	if (w->tags == REPLICA_NONE || !w->have_old || w->old.file == REPLICA_NONE || mine->ops->digest == NULL)
+		return false;
+	page_make(r, w, index, count, tags, page);
+	digest_tag(&plain, page, sizeof(page), tag);
+	return mine->ops->digest(mine, w->tags, there, 1, index * TAGPAGE_SIZE) == TAGPAGE_SIZE &&
+	    memcmp(tag, there, DIGEST_SIZE) == 0;
+}
+
 /* The page of the member's tags file, unless it is so already. */
 static int
 put_page(struct resync *r, struct work *w, uint64_t index, uint64_t count, const uint8_t *tags)
 {
-	uint8_t page[TAGPAGE_SIZE] = { 0 }, now[TAGPAGE_SIZE];
+	uint8_t page[TAGPAGE_SIZE], now[TAGPAGE_SIZE];
 	int rc;
 
 	if (w->tags == REPLICA_NONE)
 		return 0;
-	memcpy(tagpage_tag(page, 0), tags, count * DIGEST_SIZE);
-	tagpage_seal(&r->v->digest, node_key(w->node), index, page);
+	page_make(r, w, index, count, tags, page);
 	rc = tagfile_read(r->m->r, w->tags, &r->v->digest, node_key(w->node), index, now);
 	if (rc == 0 && memcmp(page, now, sizeof(page)) == 0)
 		return 0;
@@ -380,9 +407,13 @@ put_one_page(struct resync *r, struct work *w, uint64_t index)
 	if ((rc = blocks_tags(r->v, w->node, first, count, tags)) != 0)
 		return rc;
 	if (w->suspect) {
+		if (blocks_match_there(r->v, r->m, w->file, w->node, first, count, tags))
+			return put_page(r, w, index, count, tags);
 		bytes = r->theirs;
 		if ((have = read_theirs(r, w, first, count)) < 0)
 			return (int)have;
+	} else if (page_is(r, w, index, count, tags)) {
+		return 0;
 	}
 	for (i = 0; i < count; i += run) {
 		run = 1;
