@@ -593,6 +593,7 @@ struct guard_opening {
 	atomic_uint refs;
 	char *path;
 	struct replica_open_options options;
+	char why[REPLICA_OPEN_WHY_MAX];	/* mutex */
 	pthread_mutex_t mutex;
 	pthread_cond_t ended;
 	bool done;			/* mutex, as those below */
@@ -621,6 +622,7 @@ opening_run(struct aside_job *job)
 	int rc;
 
 	if ((rc = replica_open(o->path, &o->options, &r)) == 0 && (rc = r->ops->lock(r, true)) != 0) {
+		(void)snprintf(o->why, sizeof(o->why), "in use by another mount or check");
 		r->ops->free(r);
 		r = NULL;
 	}
@@ -645,6 +647,8 @@ opening_new(const char *path, const struct replica_open_options *options)
 		return NULL;
 	}
 	o->options = *options;
+	/* Not the caller's: he may be gone by then. */
+	o->options.why = o->why;
 	o->job.run = opening_run;
 	atomic_init(&o->refs, 1);
 	pthread_mutex_init(&o->mutex, NULL);
@@ -674,6 +678,8 @@ guard_open(struct guard_opening **opening, const char *path, const struct replic
 	while (!o->done && rc == 0) /* NOLINT(clang-analyzer-unix.Malloc) */
 		rc = pthread_cond_clockwait(&o->ended, &o->mutex, CLOCK_MONOTONIC, &until);
 	rc = o->done ? o->rc : -EINPROGRESS;
+	if (options->why != NULL && rc != 0 && rc != -EINPROGRESS)
+		memcpy(options->why, o->why, sizeof(o->why));
 	if (rc == 0) {
 		*out = o->r;
 		o->r = NULL;

@@ -250,6 +250,7 @@ add_new(struct volume *v, struct replica *r, struct member **out, char *why)
 	m->index = v->member_count;
 	m->volume = v;
 	m->r = r;
+	atomic_store(&m->linked_since, (int64_t)time(NULL));
 	m->meta = m->tags = REPLICA_NONE;
 	uuid_generate(&m->uuid);
 	snprintf(name, sizeof(name), "replica %u", m->index);

@@ -113,6 +113,7 @@ member_add(struct volume *v, struct candidate *c, bool no_writes)
 		memcpy(m->name, entry->name, sizeof(m->name));
 	m->r = c->r;
 	c->r = NULL;
+	atomic_store(&m->linked_since, (int64_t)time(NULL));
 	v->member_count++;
 	if (c->behind) {
 		missed_away(v, m);

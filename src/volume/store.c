@@ -39,6 +39,7 @@ store_borrowed(struct volume *v, struct node *node)
 	for_each_member(v, m) {
 		if (node->nlink == 0 || handles_at(v, m, node, &place) != 0)
 			continue;
+		replica_begin_late(m->r);
 		rc = m->r->ops->store(m->r, place.at, &times, NULL, 0);
 		if (rc == 0 && !shown && (rc = m->r->ops->stat(m->r, place.at, &st)) == 0) {
 			node->ctime = st.st_ctim;
