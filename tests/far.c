@@ -115,7 +115,7 @@ start(struct far *far, int near_end, int far_end)
 
 /* A test that has no threads or sockets left is lost: what was made so far is not given back. */
 int
-far_put(struct replica *inner, const struct peer_options *options, struct replica **peer, struct far **out)
+far_put(struct replica *inner, const struct peer_options *options, struct replica **peer, struct far **out, bool alone)
 {
 	static const struct session_options session_options = { .peer = "a test" };
 	int near[2], away[2], rc;
@@ -125,7 +125,7 @@ far_put(struct replica *inner, const struct peer_options *options, struct replic
 	if ((far = calloc(1, sizeof(*far))) == NULL)
 		return -ENOMEM;
 	far->inner = inner;
-	far->detached = out == NULL;
+	far->detached = alone;
 	pthread_mutex_init(&far->mutex, NULL);
 	pthread_cond_init(&far->going, NULL);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, near) != 0 ||
@@ -136,8 +136,7 @@ far_put(struct replica *inner, const struct peer_options *options, struct replic
 	    (rc = start(far, near[1], away[0])) != 0 ||
 	    (rc = link_from_pipes(near[0], near[0], 0, false, &link)) != 0)
 		return rc;
-	if (out != NULL)
-		*out = far;
+	*out = far;
 	return peer_replica_new(link, inner->path, false, options, peer);
 }
 

@@ -11,12 +11,13 @@
 struct far;
 
 /*
- * far_put(inner, options, peer, far):
+ * far_put(inner, options, peer, far, alone):
  * Lend ${inner}, which belongs to the far end from now on, and is freed when
- * the peer is, or its link was cut.  0, or a negative errno value.  ${far} is to be freed after
- * the peer; it may be NULL: then it is left to itself.
+ * the peer is, or its link was cut.  0, or a negative errno value.
+ * ${alone}: the far end is left to itself, and ${far} is good as long as the
+ * peer is alive; else it is to be given to far_done after the peer was freed.
  */
-int far_put(struct replica *inner, const struct peer_options *options, struct replica **peer, struct far **far);
+int far_put(struct replica *inner, const struct peer_options *options, struct replica **peer, struct far **far, bool alone);
 
 /* far_cut(far): nothing goes through any more, and both ends know it. */
 void far_cut(struct far *far);

@@ -150,9 +150,21 @@ wrap(void *arg, unsigned index, struct replica **r)
 	*r = wrapped;
 	if ((rig->far & 1u << index) == 0)
 		return 0;
-	if ((rc = far_put(wrapped, &peer, r, NULL)) != 0)
+	if ((rc = far_put(wrapped, &peer, r, &rig->away[index], true)) != 0)
 		give_up("a replica far away");
 	return 0;
+}
+
+void
+rig_far_cut(struct rig *rig, unsigned i)
+{
+	far_cut(rig->away[i]);
+}
+
+void
+rig_far_stop(struct rig *rig, unsigned i, bool stop)
+{
+	far_stop(rig->away[i], stop);
 }
 
 bool
