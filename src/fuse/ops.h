@@ -43,7 +43,7 @@ void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *
 void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
 void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 
-/* ops_file.c; ops_reply_create answers CREATE with a new, open file */
+/* ops_file.c; ops_reply_create answers CREATE with a new, open file, which has no name */
 void ops_reply_create(fuse_req_t req, struct node *node, const struct stat *st, struct fuse_file_info *fi);
 void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
