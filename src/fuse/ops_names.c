@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 
 #include "fuse/inodes.h"
 #include "fuse/ops.h"
@@ -140,9 +141,15 @@ ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_p
     const char *new_name, unsigned flags)
 {
 	struct front *front = front_of(req);
+	int rc;
 
-	(void)fuse_reply_err(req, -names_rename(front->volume, inodes_node(front, parent), name,
-	    inodes_node(front, new_parent), new_name, flags));
+	rc = names_rename(front->volume, inodes_node(front, parent), name, inodes_node(front, new_parent), new_name, flags);
+	if (rc == 0 && parent != new_parent) {
+		ops_dir_moved(front, new_parent, new_name);
+		if (flags & RENAME_EXCHANGE)
+			ops_dir_moved(front, parent, name);
+	}
+	(void)fuse_reply_err(req, -rc);
 }
 
 /*
