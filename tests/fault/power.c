@@ -678,11 +678,11 @@ layer_free(struct replica *r)
 }
 
 static void
-layer_retire(struct replica *r)
+layer_retire(struct replica *r, bool idle)
 {
 	struct layer *l = (struct layer *)r;
 
-	l->inner->ops->retire(l->inner);
+	l->inner->ops->retire(l->inner, idle);
 }
 
 static const struct replica_ops layer_ops = {

@@ -87,7 +87,7 @@ create(const char *name)
 
 	/* As the kernel does. */
 	ck_assert_int_eq(names_lookup(rig.v, root, name, &node, &st), -ENOENT);
-	ck_assert_int_eq(names_create(rig.v, root, name, 0644, &me, &node, &st), 0);
+	ck_assert_int_eq(names_mknod(rig.v, root, name, S_IFREG | 0644, 0, &me, &node, &st), 0);
 	return node;
 }
 
