@@ -21,7 +21,6 @@ struct far {
 	struct session *session;
 	pthread_t thread;
 	struct pipe pipes[2];
-	bool detached;
 	pthread_mutex_t mutex;
 	pthread_cond_t going;
 	bool stopped;		/* mutex */
@@ -67,20 +66,6 @@ pipe_run(void *arg)
 	return NULL;
 }
 
-static void
-far_free(struct far *far)
-{
-	unsigned i;
-
-	for (i = 0; i < 2; i++)
-		pthread_join(far->pipes[i].thread, NULL);
-	close(far->pipes[0].from);
-	close(far->pipes[0].to);
-	pthread_mutex_destroy(&far->mutex);
-	pthread_cond_destroy(&far->going);
-	free(far);
-}
-
 static void *
 far_run(void *arg)
 {
@@ -89,9 +74,6 @@ far_run(void *arg)
 	(void)session_run(far->session);
 	session_free(far->session);
 	link_free(far->link);
-	far->inner->ops->free(far->inner);
-	if (far->detached)
-		far_free(far);
 	return NULL;
 }
 
@@ -108,14 +90,12 @@ start(struct far *far, int near_end, int far_end)
 	}
 	if (pthread_create(&far->thread, NULL, far_run, far) != 0)
 		return -EAGAIN;
-	if (far->detached)
-		pthread_detach(far->thread);
 	return 0;
 }
 
 /* A test that has no threads or sockets left is lost: what was made so far is not given back. */
 int
-far_put(struct replica *inner, const struct peer_options *options, struct replica **peer, struct far **out, bool alone)
+far_put(struct replica *inner, const struct peer_options *options, struct replica **peer, struct far **out)
 {
 	static const struct session_options session_options = { .peer = "a test" };
 	int near[2], away[2], rc;
@@ -125,7 +105,6 @@ far_put(struct replica *inner, const struct peer_options *options, struct replic
 	if ((far = calloc(1, sizeof(*far))) == NULL)
 		return -ENOMEM;
 	far->inner = inner;
-	far->detached = alone;
 	pthread_mutex_init(&far->mutex, NULL);
 	pthread_cond_init(&far->going, NULL);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, near) != 0 ||
@@ -159,6 +138,15 @@ far_stop(struct far *far, bool stop)
 void
 far_done(struct far *far)
 {
+	unsigned i;
+
 	pthread_join(far->thread, NULL);
-	far_free(far);
+	for (i = 0; i < 2; i++)
+		pthread_join(far->pipes[i].thread, NULL);
+	close(far->pipes[0].from);
+	close(far->pipes[0].to);
+	far->inner->ops->free(far->inner);
+	pthread_mutex_destroy(&far->mutex);
+	pthread_cond_destroy(&far->going);
+	free(far);
 }

@@ -11,13 +11,11 @@
 struct far;
 
 /*
- * far_put(inner, options, peer, far, alone):
- * Lend ${inner}, which belongs to the far end from now on, and is freed when
- * the peer is, or its link was cut.  0, or a negative errno value.
- * ${alone}: the far end is left to itself, and ${far} is good as long as the
- * peer is alive; else it is to be given to far_done after the peer was freed.
+ * far_put(inner, options, peer, far):
+ * Lend ${inner}, which belongs to the far end from now on.  0, or a negative
+ * errno value.
  */
-int far_put(struct replica *inner, const struct peer_options *options, struct replica **peer, struct far **far, bool alone);
+int far_put(struct replica *inner, const struct peer_options *options, struct replica **peer, struct far **far);
 
 /* far_cut(far): nothing goes through any more, and both ends know it. */
 void far_cut(struct far *far);
@@ -27,7 +25,7 @@ void far_cut(struct far *far);
  */
 void far_stop(struct far *far, bool stop);
 
-/* far_done(far): wait for the far end's end. */
+/* far_done(far): after the peer was freed: wait for the far end's end, and free what was lent. */
 void far_done(struct far *far);
 
 #endif

@@ -150,7 +150,7 @@ wrap(void *arg, unsigned index, struct replica **r)
 	*r = wrapped;
 	if ((rig->far & 1u << index) == 0)
 		return 0;
-	if ((rc = far_put(wrapped, &peer, r, &rig->away[index], true)) != 0)
+	if ((rc = far_put(wrapped, &peer, r, &rig->away[index])) != 0)
 		give_up("a replica far away");
 	return 0;
 }
@@ -178,6 +178,19 @@ rig_pulled(struct rig *rig)
 	return pulled;
 }
 
+/* All peers were freed. */
+static void
+far_ends(struct rig *rig)
+{
+	unsigned i;
+
+	for (i = 0; i < RIG_MEMBERS_MAX; i++) {
+		if (rig->away[i] != NULL)
+			far_done(rig->away[i]);
+		rig->away[i] = NULL;
+	}
+}
+
 int
 rig_open(struct rig *rig)
 {
@@ -186,13 +199,16 @@ rig_open(struct rig *rig)
 	    .timeout_ms = rig->timeout_ms, .watch_all = true, .degraded = rig->degraded,
 	    .wrap = wrap, .wrap_arg = rig };
 	unsigned i;
+	int rc;
 
 	for (i = 0; i < rig->members; i++)
 		paths[i] = rig->path[i];
 	memset(rig->open, 0, sizeof(rig->open));
 	rig->steps = 0;
 	rig->v = NULL;
-	return volume_open(&options, &rig->v);
+	if ((rc = volume_open(&options, &rig->v)) != 0)
+		far_ends(rig);
+	return rc;
 }
 
 int
@@ -209,6 +225,7 @@ rig_close(struct rig *rig)
 	memset(rig->open, 0, sizeof(rig->open));
 	rc = volume_close(rig->v);
 	rig->v = NULL;
+	far_ends(rig);
 	return rc;
 }
 

@@ -31,8 +31,7 @@ struct rig {
 	int (*wrap)(void *arg, unsigned index, struct replica **r);
 	void *wrap_arg;
 	uint32_t far;			/* a bit for each replica that is put far away (tests/far.h); FAULT_FAR in the environment */
-	struct far *away[RIG_MEMBERS_MAX];	/* of each the far end
-					 * that was made last, which may be gone */
+	struct far *away[RIG_MEMBERS_MAX];	/* their far ends, until the volume is closed */
 	bool ack_fsync;			/* which may lag behind then; FAULT_ACK=1 */
 	unsigned timeout_ms;		/* of every call, once the threads are started; 0: none */
 	struct { struct node *node; char name[160]; } open[RIG_OPEN_MAX];

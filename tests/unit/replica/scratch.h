@@ -50,7 +50,7 @@ scratch_setup(void)
 	ck_assert_int_eq(mkdir(top, 0755), 0);
 	ck_assert_int_eq(dir_replica_open(top, false, &r), 0);
 #ifdef SCRATCH_FAR
-	ck_assert_int_eq(far_put(r, &(struct peer_options){ .link_timeout_ms = 30000 }, &r, &scratch_far, false), 0);
+	ck_assert_int_eq(far_put(r, &(struct peer_options){ .link_timeout_ms = 30000 }, &r, &scratch_far), 0);
 	ck_assert_int_eq(r->ops->lock(r, true), 0);
 #endif
 }

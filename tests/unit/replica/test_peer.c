@@ -20,7 +20,7 @@ static void
 put(const struct peer_options *options)
 {
 	ck_assert_int_eq(fault_replica_new(r, &inner), 0);
-	ck_assert_int_eq(far_put(inner, options, &r, &far, false), 0);
+	ck_assert_int_eq(far_put(inner, options, &r, &far), 0);
 	ck_assert_int_eq(r->ops->lock(r, true), 0);
 }
 
