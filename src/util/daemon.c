@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fuse/daemon.h"
+#include "util/daemon.h"
 #include "util/io.h"
 
 #define ARENAS_MAX 1	/* of malloc: one more would grow by a page and a system call at a time */
@@ -62,7 +62,7 @@ daemon_report(struct daemon *daemon, bool works)
 	if (daemon->report < 0)
 		return;
 	if (works) {
-		log_setup("mendfs", daemon->log_level, true);
+		log_setup(daemon->program, daemon->log_level, true);
 		leave_terminal();
 	}
 	/* If the parent is gone, nobody waits for the word. */
