@@ -4,6 +4,7 @@ noinst_LIBRARIES += src/util/libutil.a
 src_util_libutil_a_SOURCES = \
 	src/util/aside.c src/util/aside.h \
 	src/util/buf.c src/util/buf.h \
+	src/util/bulk.c src/util/bulk.h \
 	src/util/clock.c src/util/clock.h \
 	src/util/daemon.c src/util/daemon.h \
 	src/util/hashmap.c src/util/hashmap.h \

@@ -1,0 +1,274 @@
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "link/link.h"
+#include "link/link_private.h"
+#include "util/bulk.h"
+
+#define PENDING_SIZE ((size_t)256 * 1024)	/* frames that wait for the thread that writes */
+#define SEALED_MESSAGES 4	/* full messages that one system call writes */
+#define SEALED_SIZE ((size_t)SEALED_MESSAGES * (MESSAGE_HEAD_SIZE + MESSAGE_SEALED_MAX))
+#define PARTS_MAX 64		/* of a body, all that a caller may give */
+
+/* Where we are in the bytes to send. */
+struct cursor { const struct iovec *part; size_t offset, left; };
+
+int
+sender_init(struct sender *s)
+{
+	s->pending = bulk_new(PENDING_SIZE);
+	s->taken = bulk_new(PENDING_SIZE);
+	s->sealed = bulk_new(SEALED_SIZE);
+	if (s->pending == NULL || s->taken == NULL || s->sealed == NULL) {
+		sender_destroy(s);
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_cond_init(&s->room, NULL);
+	s->timeout_ms = LINK_SEND_TIMEOUT_MS;
+	return 0;
+}
+
+void
+sender_destroy(struct sender *s)
+{
+	bulk_free(s->pending, PENDING_SIZE);
+	bulk_free(s->taken, PENDING_SIZE);
+	bulk_free(s->sealed, SEALED_SIZE);
+	if (s->cipher != NULL)
+		cipher_clear(s->cipher);
+	free(s->cipher);
+}
+
+int
+link_write(struct link *link, const uint8_t *data, size_t len)
+{
+	ssize_t n;
+	int rc;
+
+	while (len > 0) {
+		n = link->socket ? send(link->out, data, len, MSG_NOSIGNAL) : write(link->out, data, len);
+		if (n > 0) {
+			data += n;
+			len -= (size_t)n;
+			link->bytes_out += (uint64_t)n;
+		} else if (n < 0 && errno == EAGAIN) {
+			if ((rc = link_wait(link, link->out, POLLOUT, link->send.timeout_ms)) != 0)
+				return link_break(link, rc);
+		} else if (n < 0 && errno != EINTR) {
+			return link_break(link, errno == EPIPE ? -ECONNRESET : -errno);
+		}
+	}
+	return 0;
+}
+
+/* Copy the next ${len} bytes to ${out}. */
+static void
+gather(struct cursor *c, uint8_t *out, size_t len)
+{
+	size_t n;
+
+	c->left -= len;
+	while (len > 0) {
+		n = c->part->iov_len - c->offset;
+		if (n > len)
+			n = len;
+		if (n > 0)
+			memcpy(out, (const uint8_t *)c->part->iov_base + c->offset, n);
+		out += n;
+		len -= n;
+		c->offset += n;
+		if (c->offset == c->part->iov_len) {
+			c->part++;
+			c->offset = 0;
+		}
+	}
+}
+
+/* The next message at ${out}; its size is added to ${*used}. */
+static int
+seal_message(struct sender *s, struct cursor *c, uint8_t *out, size_t *used)
+{
+	size_t len = c->left < MESSAGE_PLAIN_MAX ? c->left : MESSAGE_PLAIN_MAX;
+	uint8_t *body = out + MESSAGE_HEAD_SIZE;
+
+	gather(c, body, len);
+	out[0] = (uint8_t)((len + CIPHER_TAG_SIZE) >> 8);
+	out[1] = (uint8_t)(len + CIPHER_TAG_SIZE);
+	*used += MESSAGE_HEAD_SIZE + len + CIPHER_TAG_SIZE;
+	return cipher_seal(s->cipher, body, len, body);
+}
+
+/* Fill the buffer from ${c}: as many messages as it holds, or bytes if plain. */
+static int
+fill_sealed(struct sender *s, struct cursor *c, size_t *used)
+{
+	int rc = 0;
+
+	*used = 0;
+	if (s->cipher == NULL) {
+		*used = c->left < SEALED_SIZE ? c->left : SEALED_SIZE;
+		gather(c, s->sealed, *used);
+		return 0;
+	}
+	for (int i = 0; i < SEALED_MESSAGES && c->left > 0 && rc == 0; i++)
+		rc = seal_message(s, c, s->sealed + *used, used);
+	return rc;
+}
+
+/* Encrypt and write it all; for the one thread that writes. */
+static int
+emit(struct link *link, const struct iovec *parts, size_t total)
+{
+	struct cursor c = { .part = parts, .left = total };
+	size_t used;
+	int rc = 0;
+
+	while (c.left > 0 && rc == 0) {
+		if ((rc = fill_sealed(&link->send, &c, &used)) != 0)
+			link_break(link, rc);
+		else
+			rc = link_write(link, link->send.sealed, used);
+	}
+	return rc;
+}
+
+/* A frame on its way: parts[0] is its head. */
+struct outgoing { struct iovec parts[PARTS_MAX + 2]; uint8_t head[FRAME_HEAD_SIZE]; int count; size_t total; bool bye; };
+
+/* Leave the frame to the thread that writes.  The mutex is held, and there is room. */
+static void
+append_pending(struct sender *s, const struct outgoing *o)
+{
+	struct cursor c = { .part = o->parts + 1, .left = o->total };
+
+	gather(&c, s->pending + s->pending_len, o->total);
+	s->pending_len += o->total;
+}
+
+/* Exchange the two buffers; returns how much is in ${taken} then.  The mutex is held. */
+static size_t
+take_pending(struct sender *s)
+{
+	uint8_t *full = s->pending;
+	size_t len = s->pending_len;
+
+	s->pending = s->taken;
+	s->taken = full;
+	s->pending_len = 0;
+	if (s->waiting > 0)
+		pthread_cond_broadcast(&s->room);
+	return len;
+}
+
+/*
+ * Write ${o}, after what was pending before it, and then what others left
+ * meanwhile; but one who waits for room takes over, so that no thread works
+ * for all others for ever.  The mutex is held, and released while writing.
+ */
+static int
+write_frames(struct link *link, struct outgoing *o)
+{
+	struct sender *s = &link->send;
+	size_t taken = take_pending(s), total = taken + o->total;
+	int rc;
+
+	s->writing = true;
+	do {
+		o->parts[0] = (struct iovec){ .iov_base = s->taken, .iov_len = taken };
+		pthread_mutex_unlock(&s->mutex);
+		rc = emit(link, o->parts, total);
+		pthread_mutex_lock(&s->mutex);
+		if (rc != 0 || s->pending_len == 0)
+			break;
+		/* After BYE those who wait are refused, and would take over nothing. */
+		if (s->waiting > 0 && !s->said_bye)
+			break;
+		total = taken = take_pending(s);
+	} while (true);
+	s->writing = false;
+	pthread_cond_broadcast(&s->room);
+	return rc;
+}
+
+/* Send it or leave it to another thread.  -EPIPE as said in link.h. */
+static int
+send_frame(struct link *link, struct outgoing *o)
+{
+	struct sender *s = &link->send;
+	int rc = 0;
+
+	pthread_mutex_lock(&s->mutex);
+	while (link->broken == 0 && !s->said_bye && s->writing && s->pending_len + o->total > PENDING_SIZE) {
+		s->waiting++;
+		pthread_cond_wait(&s->room, &s->mutex);
+		s->waiting--;
+	}
+	if (link->broken != 0 || s->said_bye) {
+		rc = -EPIPE;
+		goto done;
+	}
+	s->said_bye = o->bye;
+	if (s->writing)
+		append_pending(s, o);
+	else if (write_frames(link, o) != 0)
+		rc = -EPIPE;
+	if (rc == 0 && !o->bye)
+		link->frames_out++;
+
+done:
+	pthread_mutex_unlock(&s->mutex);
+	return rc;
+}
+
+int
+link_send(struct link *link, const struct iovec *body, int count)
+{
+	struct outgoing o = { .count = count };
+	struct frame_head head = { 0 };
+
+	if (count < 1 || count > PARTS_MAX)
+		return -EMSGSIZE;
+	for (int i = 0; i < count; i++) {
+		o.parts[i + 2] = body[i];
+		head.len += body[i].iov_len;
+	}
+	if (head.len == 0 || head.len > LINK_FRAME_MAX)
+		return -EMSGSIZE;
+	frame_head_encode(&head, o.head);
+	o.parts[1] = (struct iovec){ .iov_base = o.head, .iov_len = sizeof(o.head) };
+	o.total = sizeof(o.head) + head.len;
+	return send_frame(link, &o);
+}
+
+int
+link_bye(struct link *link)
+{
+	struct outgoing o = { .bye = true };
+	struct frame_head head = { .flags = FRAME_LAST };
+
+	frame_head_encode(&head, o.head);
+	o.parts[1] = (struct iovec){ .iov_base = o.head, .iov_len = sizeof(o.head) };
+	o.total = sizeof(o.head);
+	return send_frame(link, &o);
+}
+
+void
+sender_idle(struct link *link)
+{
+	struct sender *s = &link->send;
+
+	if (pthread_mutex_trylock(&s->mutex) != 0)
+		return;
+	if (!s->writing) {
+		bulk_idle(s->taken, PENDING_SIZE);
+		bulk_idle(s->sealed, SEALED_SIZE);
+		if (s->pending_len == 0)
+			bulk_idle(s->pending, PENDING_SIZE);
+	}
+	pthread_mutex_unlock(&s->mutex);
+}
