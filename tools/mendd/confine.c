@@ -10,7 +10,6 @@
 #include <linux/capability.h>
 
 #include "mendd/confine.h"
-#include "mendd/landlock.h"
 #include "mendd/seccomp.h"
 #include "util/log.h"
 
@@ -87,15 +86,7 @@ confine_process(const struct confine *confine)
 		return rc;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return unless_unsupported("prctl", -errno);
-	if ((rc = unless_unsupported("Landlock", landlock_confine(confine->directories, confine->count, false))) != 0)
+	if ((rc = unless_unsupported("Landlock", landlock_confine(confine->directories, confine->count))) != 0)
 		return rc;
 	return unless_unsupported("seccomp", seccomp_confine());
-}
-
-int
-confine_thread(const char *directory, bool read_only)
-{
-	int rc = landlock_confine(&directory, 1, read_only);
-
-	return rc == -EOPNOTSUPP ? 0 : rc;
 }

@@ -11,8 +11,10 @@
 
 #include <stdbool.h>
 
+#include "mendd/landlock.h"
+
 struct confine {
-	const char *const *directories;	/* where files may be opened */
+	const struct landlock_directory *directories;	/* where files may be opened */
 	unsigned count;
 	bool trusted_xattrs;		/* keep CAP_SYS_ADMIN, without which nobody sets trusted.* */
 };
@@ -23,12 +25,5 @@ struct confine {
  * and left out; what fails is logged, and a negative errno value returned.
  */
 int confine_process(const struct confine *confine);
-
-/*
- * confine_thread(directory, read_only):
- * This thread and those that it starts: to one export of the process's.  Where
- * there is no Landlock nothing happens.
- */
-int confine_thread(const char *directory, bool read_only);
 
 #endif

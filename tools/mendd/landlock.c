@@ -52,13 +52,14 @@ refusable(int abi, struct ruleset_attr *attr)
 }
 
 static int
-add_directory(int ruleset, const char *path, uint64_t allowed)
+add_directory(int ruleset, const struct landlock_directory *directory, uint64_t refusable_fs)
 {
-	struct path_beneath_attr beneath = { .allowed = allowed };
+	struct path_beneath_attr beneath = { .allowed = directory->write ?
+	    refusable_fs & ~(uint64_t)(FS_EXECUTE | FS_IOCTL_DEV) : FS_READ_FILE | FS_READ_DIR };
 	int rc = 0;
 
-	if ((beneath.parent = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
-		log_warning("%s: %m; not to be reached until it is there and mendd is reloaded", path);
+	if ((beneath.parent = open(directory->path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
+		log_warning("%s: %m; not to be reached until it is there and mendd is reloaded", directory->path);
 		return 0;
 	}
 	if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &beneath, 0) != 0)
@@ -68,10 +69,9 @@ add_directory(int ruleset, const char *path, uint64_t allowed)
 }
 
 int
-landlock_confine(const char *const *directories, unsigned count, bool read_only)
+landlock_confine(const struct landlock_directory *directories, unsigned count)
 {
 	struct ruleset_attr attr;
-	uint64_t allowed;
 	unsigned i;
 	size_t size;
 	int ruleset, rc = 0;
@@ -82,9 +82,8 @@ landlock_confine(const char *const *directories, unsigned count, bool read_only)
 	size = refusable((int)abi, &attr);
 	if ((ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0)) < 0)
 		return -errno;
-	allowed = read_only ? FS_READ_FILE | FS_READ_DIR : attr.fs & ~(uint64_t)(FS_EXECUTE | FS_IOCTL_DEV);
 	for (i = 0; i < count && rc == 0; i++)
-		rc = add_directory(ruleset, directories[i], allowed);
+		rc = add_directory(ruleset, &directories[i], attr.fs);
 	if (rc == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
 		rc = -errno;
 	(void)close(ruleset);

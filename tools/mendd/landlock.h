@@ -14,14 +14,19 @@
 
 #include <stdbool.h>
 
+struct landlock_directory {
+	const char *path;
+	bool write;			/* else only what stands there can be read */
+};
+
 /*
- * landlock_confine(directories, count, read_only):
+ * landlock_confine(directories, count):
  * What each of ${directories} is now: if another disk is mounted there later,
  * that one is outside.  One that cannot be opened is left out, with a warning.
  * Where the kernel knows of it, making connections by TCP ends, too.
  * -EOPNOTSUPP: this kernel has no Landlock, or one that forbids moving files
  * between directories (before 5.19).  The thread must have no_new_privs.
  */
-int landlock_confine(const char *const *directories, unsigned count, bool read_only);
+int landlock_confine(const struct landlock_directory *directories, unsigned count);
 
 #endif

@@ -78,8 +78,6 @@ static const uint32_t allowed[] = {
 	SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_exit, SYS_exit_group,
 	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigtimedwait, SYS_sigaltstack, SYS_tgkill, SYS_restart_syscall,
 	SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_getrandom, SYS_uname, SYS_sysinfo,
-	/* a session's own, narrower bounds */
-	SYS_landlock_create_ruleset, SYS_landlock_add_rule, SYS_landlock_restrict_self,
 #ifdef __x86_64__
 	/* older forms, which libc uses where there are any */
 	SYS_open, SYS_stat, SYS_lstat, SYS_poll, SYS_epoll_wait, SYS_dup2, SYS_pipe, SYS_rename, SYS_renameat, SYS_unlink,
