@@ -15,6 +15,7 @@
 #include "link/frame.h"
 #include "link/greeting.h"
 #include "link/link.h"
+#include "link/noise.h"
 
 /* A Noise message: two bytes of length (big-endian), and that many bytes, 65,535 at most, the tag last. */
 #define MESSAGE_HEAD_SIZE 2
@@ -69,6 +70,9 @@ struct link {
 
 /* link_make(in, out, server, link): all of it but its greeting and keys.  The descriptors are the link's if 0 is returned. */
 int link_make(int in, int out, bool server, struct link **link);
+
+/* link_from_noise(fd, server, noise, link): an encrypted link, after the handshake; ${fd} is its own if 0 is returned. */
+int link_from_noise(int fd, bool server, struct noise *noise, struct link **link);
 
 /* link_break(link, error): for good, with ${error} as the reason unless there is one.  Returns the reason. */
 int link_break(struct link *link, int error);
