@@ -4,13 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
-
 #include "format/inifile.h"
+#include "link/key.h"
 #include "mendd/conf.h"
 
 #define SECTION "export "
-#define KEY_PREFIX "mendfs-key:"
 #define KEYS_MAX 4096			/* of one export */
 
 static int fail(struct conf *conf, int rc, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -166,7 +164,6 @@ static int
 add_key(struct conf *conf, struct conf_export *export, const struct inifile_line *line, bool write)
 {
 	struct conf_key *grown, *key;
-	size_t len;
 
 	if (export->key_count == KEYS_MAX)
 		return fail(conf, -EINVAL, "%s: more than %d keys", line->where, KEYS_MAX);
@@ -175,9 +172,7 @@ add_key(struct conf *conf, struct conf_export *export, const struct inifile_line
 	export->keys = grown;
 	key = &grown[export->key_count];
 	key->write = write;
-	if (strncmp(line->value, KEY_PREFIX, strlen(KEY_PREFIX)) != 0 ||
-	    sodium_base642bin(key->key, sizeof(key->key), line->value + strlen(KEY_PREFIX), strlen(line->value) - strlen(KEY_PREFIX),
-	    NULL, &len, NULL, sodium_base64_VARIANT_ORIGINAL) != 0 || len != sizeof(key->key))
+	if (key_from_text(line->value, key->key) != 0)
 		return bad_value(conf, line, "say what \"mendctl key show\" prints at the client");
 	export->key_count++;
 	return 0;
@@ -298,7 +293,7 @@ conf_right(const struct conf_export *export, const uint8_t key[LINK_KEY_SIZE])
 
 	/* All of them, and the highest right counts. */
 	for (i = 0; i < export->key_count; i++) {
-		if (sodium_memcmp(export->keys[i].key, key, LINK_KEY_SIZE) != 0)
+		if (!key_equal(export->keys[i].key, key))
 			continue;
 		if (export->keys[i].write)
 			right = CONF_WRITE;
