@@ -112,7 +112,7 @@ int
 serve(const struct options *options)
 {
 	struct front front = { .dirs_lock = PTHREAD_MUTEX_INITIALIZER };
-	struct daemon daemon = { .program = "mendfs", .report = -1, .log_level = options->log_level };
+	struct daemon daemon = { .program = "mendfs", .report = -1, .null = -1, .log_level = options->log_level };
 	struct volume_options volume = options->volume;
 	struct onevent *onevent = NULL;
 	int rc, closed;

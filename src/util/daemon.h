@@ -13,6 +13,7 @@ struct daemon {
 	const char *program;		/* for syslog */
 	int report;			/* to the parent that waits; -1: none does, or it was told */
 	enum log_level log_level;	/* of the messages to syslog */
+	int null;			/* /dev/null, for who cannot open it any more when he reports */
 };
 
 /*

@@ -64,7 +64,7 @@ static const uint32_t allowed[] = {
 	SYS_fadvise64, SYS_fsync, SYS_fdatasync, SYS_syncfs, SYS_getdents64, SYS_fstat, SYS_newfstatat, SYS_statx,
 	SYS_fstatfs, SYS_statfs, SYS_faccessat, SYS_faccessat2, SYS_mkdirat, SYS_mknodat, SYS_symlinkat, SYS_linkat,
 	SYS_unlinkat, SYS_renameat2, SYS_readlinkat, SYS_fchmod, SYS_fchmodat, SYS_fchmodat2, SYS_fchown, SYS_fchownat,
-	SYS_utimensat, SYS_flock, SYS_umask, SYS_memfd_create, SYS_dup, SYS_dup3, SYS_fcntl,
+	SYS_utimensat, SYS_flock, SYS_umask, SYS_chdir, SYS_memfd_create, SYS_dup, SYS_dup3, SYS_fcntl,
 	SYS_getxattr, SYS_lgetxattr, SYS_fgetxattr, SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr,
 	SYS_listxattr, SYS_llistxattr, SYS_flistxattr, SYS_removexattr, SYS_lremovexattr, SYS_fremovexattr,
 	SYS_setxattrat, SYS_getxattrat, SYS_listxattrat, SYS_removexattrat,

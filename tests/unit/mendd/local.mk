@@ -6,7 +6,7 @@ mendd_tests = \
 check_PROGRAMS += $(mendd_tests)
 TESTS += $(mendd_tests)
 
-mendd_test_libs = tools/mendd/libmendd.a $(LIBS_REPLICA) $(CHECK_LIBS)
+mendd_test_libs = tools/mendd/libmendd.a $(LIBS_LEND) $(CHECK_LIBS)
 
 tests_unit_mendd_test_conf_SOURCES = tests/unit/mendd/test_conf.c $(unit_headers)
 tests_unit_mendd_test_conf_LDADD = $(mendd_test_libs)
