@@ -141,24 +141,6 @@ free_place(struct strangers *strangers)
 	return &strangers->places[i];
 }
 
-void
-strangers_add(struct strangers *strangers, int fd, const struct sockaddr_storage *address, uint64_t now_ms)
-{
-	struct stranger *stranger = free_place(strangers);
-
-	strangers->counters.came++;
-	if (link_accept_new(fd, strangers->key, NULL, now_ms, &stranger->accept) != 0) {
-		stranger->accept = NULL;
-		strangers->counters.failed++;
-		(void)close(fd);
-		return;
-	}
-	stranger->number = strangers->next++;
-	stranger->crowd = crowd_of(strangers, address, stranger->from);
-	strangers->crowds[stranger->crowd]++;
-	strangers->taken++;
-}
-
 unsigned
 strangers_poll(const struct strangers *strangers, struct pollfd *polls, uint64_t *deadline)
 {
@@ -217,6 +199,26 @@ step(struct strangers *strangers, struct stranger *stranger, uint64_t now_ms)
 	} else {
 		stranger->writes = state == LINK_ACCEPT_WRITE;
 	}
+}
+
+void
+strangers_add(struct strangers *strangers, int fd, const struct sockaddr_storage *address, uint64_t now_ms)
+{
+	struct stranger *stranger = free_place(strangers);
+
+	strangers->counters.came++;
+	if (link_accept_new(fd, strangers->key, NULL, now_ms, &stranger->accept) != 0) {
+		stranger->accept = NULL;
+		strangers->counters.failed++;
+		(void)close(fd);
+		return;
+	}
+	stranger->number = strangers->next++;
+	stranger->crowd = crowd_of(strangers, address, stranger->from);
+	strangers->crowds[stranger->crowd]++;
+	strangers->taken++;
+	/* The greeting, which nearly always can be sent at once. */
+	step(strangers, stranger, now_ms);
 }
 
 void

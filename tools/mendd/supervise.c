@@ -82,7 +82,7 @@ read_all(struct supervisor *s)
 	struct conf conf = { 0 };
 	struct key_pair key;
 	char why[1024], *text = NULL;
-	size_t len;
+	size_t len = 0;
 	int rc;
 
 	if ((rc = read_text(s->conf_file, &text, &len)) != 0 || (rc = parse_text(s->conf_file, text, len, &conf)) != 0)
