@@ -8,6 +8,7 @@
 
 #include "fuse/settings.h"
 #include "hash/digest.h"
+#include "replica/url.h"
 #include "util/log.h"
 
 enum kind { KIND_FLAG, KIND_NUMBER, KIND_TEXT, KIND_PATH, KIND_CODEC, KIND_READ, KIND_WATCH, KIND_LEVEL, KIND_REPLICA };
@@ -252,14 +253,14 @@ claim_replicas(struct settings *settings, enum settings_source source)
 static int
 add_replica(struct settings *settings, enum settings_source source, const char *where, const char *path)
 {
+	const char *why;
+	struct url url;
 	char *copy;
 
 	if (*path == '\0')
 		return settings_fail(settings, -EINVAL, "%s: empty path in the list of replicas; name a directory", where);
-	if (strstr(path, "://") != NULL) {
-		return settings_fail(settings, -EINVAL,
-		    "%s: replica \"%s\" is not a local directory, and no other kind is supported; name a directory", where, path);
-	}
+	if (url_authority(path) > 0 && url_parse(path, &url, &why) != 0)
+		return settings_fail(settings, -EINVAL, "%s: replica \"%s\" cannot be used: %s", where, path, why);
 	if (!claim_replicas(settings, source))
 		return 0;
 	if (settings->replica_count == VOLUME_REPLICAS_MAX) {
@@ -277,14 +278,17 @@ settings_add_replicas(struct settings *settings, enum settings_source source, co
 {
 	const char *at = list;
 	char *path, *end;
+	size_t authority;
 	int rc = 0;
 
-	if (strstr(list, "://") != NULL)
-		return add_replica(settings, source, where, list);
 	if ((path = malloc(strlen(list) + 1)) == NULL)
 		return settings_fail(settings, -ENOMEM, "out of memory");
 	do {
-		for (end = path; *at != '\0' && *at != ':'; at++) {
+		/* A URL's own colons part nothing, up to the slash that follows its host. */
+		authority = url_authority(at);
+		memcpy(path, at, authority);
+		at += authority;
+		for (end = path + authority; *at != '\0' && *at != ':'; at++) {
 			if (at[0] == '\\' && (at[1] == ':' || at[1] == '\\'))
 				at++;
 			*end++ = *at;

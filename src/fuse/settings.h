@@ -66,6 +66,8 @@ int settings_set(struct settings *settings, enum settings_source source, const c
 /*
  * settings_add_replicas(settings, source, where, list):
  * Take in "a:b:c"; a colon or backslash within a path is written "\:" or "\\".
+ * A part that begins with a scheme, as mend:// does, is a URL: its colons up to
+ * the slash that follows the host are its own (replica/url).
  */
 int settings_add_replicas(struct settings *settings, enum settings_source source, const char *where,
     const char *list);

@@ -232,11 +232,12 @@ is_fit(struct volume *v, struct member *m, const struct label *label, bool *ever
 static bool
 probe_open(struct volume *v, struct member *m, struct replica **out, struct label *label, bool *everything)
 {
+	const struct replica_open_options opening = { .peer = v->peer };
 	struct replica *r;
 	int rc;
 
 	/* In use as long as a call of ours is still stuck there: that one may yet have its effect. */
-	if (guard_open(&m->opening, m->r->path, OPEN_WAIT_MS, &r) != 0)
+	if (guard_open(&m->opening, m->r->path, &opening, OPEN_WAIT_MS, &r) != 0)
 		return false;
 	if ((rc = members_guard(v, m, &r)) == 0 && (rc = label_read(r, label)) == 0 && is_fit(v, m, label, everything) &&
 	    try_writing(r) == 0) {

@@ -50,6 +50,7 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	v->min_replicas = mount->options->min_replicas > 0 ? mount->options->min_replicas : 1;
 	v->timeout_ms = mount->options->timeout_ms;
 	v->watch_all = mount->options->watch_all;
+	v->peer = mount->peer;
 	v->no_writes = mount->read_only;
 	v->events = mount->options->events;
 	v->euid = geteuid();

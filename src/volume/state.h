@@ -125,6 +125,7 @@ struct volume {
 	unsigned min_replicas;
 	unsigned timeout_ms;		/* 0: none */
 	bool watch_all;
+	struct peer_options peer;	/* for replicas on other machines */
 	pthread_mutex_t give_up_lock;	/* a leaf */
 	uid_t euid;			/* the process's own */
 	gid_t egid;

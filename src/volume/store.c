@@ -107,6 +107,7 @@ store_encode(struct volume *v, const struct node *node, struct record *record, u
 	return record_encode(&v->digest, record, out, RECORD_SIZE_MAX);
 }
 
+/* On one that is far away it is on its way when this returns; replica_finish. */
 static int
 record_put(struct volume *v, struct member *m, struct node *node, const struct replica_times *times,
     const uint8_t *data, size_t len)
@@ -116,6 +117,7 @@ record_put(struct volume *v, struct member *m, struct node *node, const struct r
 
 	if ((rc = handles_at(v, m, node, &place)) != 0)
 		return rc;
+	replica_begin_late(m->r);
 	rc = m->r->ops->store(m->r, place.at, times, data, len);
 	handles_at_done(v, &place);
 	return rc;

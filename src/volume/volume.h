@@ -19,6 +19,7 @@
 #include <sys/types.h>
 
 #include "hash/digest.h"
+#include "replica/peer.h"
 
 #define VOLUME_REPLICAS_MAX 16
 
@@ -41,6 +42,7 @@ struct volume_options {
 	enum volume_read_policy read_policy;
 	unsigned min_replicas;		/* at least 1 */
 	unsigned timeout_ms;		/* a replica that gives no answer for so long is lost; 0: none ever */
+	struct peer_options peer;	/* for replicas on other machines; its instance is ours to choose */
 	bool watch_all;			/* this holds for every call, whatever it costs (replica/guard) */
 	struct events *events;		/* where what happens is noted (volume/events), or NULL; outlives the volume */
 	/*
