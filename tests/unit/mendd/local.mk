@@ -2,7 +2,8 @@
 
 mendd_tests = \
 	tests/unit/mendd/test_conf \
-	tests/unit/mendd/test_confine
+	tests/unit/mendd/test_confine \
+	tests/unit/mendd/test_strangers
 check_PROGRAMS += $(mendd_tests)
 TESTS += $(mendd_tests)
 
@@ -12,3 +13,5 @@ tests_unit_mendd_test_conf_SOURCES = tests/unit/mendd/test_conf.c $(unit_headers
 tests_unit_mendd_test_conf_LDADD = $(mendd_test_libs)
 tests_unit_mendd_test_confine_SOURCES = tests/unit/mendd/test_confine.c $(unit_headers)
 tests_unit_mendd_test_confine_LDADD = $(mendd_test_libs)
+tests_unit_mendd_test_strangers_SOURCES = tests/unit/mendd/test_strangers.c $(unit_headers)
+tests_unit_mendd_test_strangers_LDADD = $(mendd_test_libs)
