@@ -82,7 +82,7 @@ link_from_pipes(int in, int out, pid_t child, bool server, struct link **link)
 		link_free(l);
 		return rc;
 	}
-	l->child = child;
+	l->pid = child;
 	*link = l;
 	return 0;
 }
@@ -164,6 +164,10 @@ link_free(struct link *link)
 	if (link->out >= 0 && link->out != link->in)
 		close(link->out);
 	close(link->wake);
+	/* Its end is closed now: it ends by itself. */
+	if (link->pid != 0)
+		child_reap(link->pid);
+	child_end(link->child);
 	free(link);
 }
 

@@ -4,6 +4,7 @@ noinst_LIBRARIES += src/link/liblink.a
 src_link_liblink_a_SOURCES = \
 	src/link/accept.c src/link/accept.h \
 	src/link/address.c src/link/address.h \
+	src/link/child.c src/link/child.h \
 	src/link/cipher.c src/link/cipher.h \
 	src/link/connect.c src/link/connect.h \
 	src/link/first.c src/link/first.h \
@@ -15,4 +16,7 @@ src_link_liblink_a_SOURCES = \
 	src/link/noise.c src/link/noise.h \
 	src/link/receive.c \
 	src/link/send.c \
-	src/link/terms.c src/link/terms.h
+	src/link/squeeze.c src/link/squeeze.h \
+	src/link/ssh.c src/link/ssh.h \
+	src/link/terms.c src/link/terms.h \
+	src/link/wire.c src/link/wire.h
