@@ -108,11 +108,10 @@ done:
 	return rc;
 }
 
-int
-serve(const struct options *options)
+static int
+serve_volume(const struct options *options, struct daemon *daemon)
 {
 	struct front front = { .dirs_lock = PTHREAD_MUTEX_INITIALIZER };
-	struct daemon daemon = { .program = "mendfs", .report = -1, .null = -1, .log_level = options->log_level };
 	struct volume_options volume = options->volume;
 	struct onevent *onevent = NULL;
 	int rc, closed;
@@ -131,12 +130,7 @@ serve(const struct options *options)
 		goto done;
 	if ((rc = mount_session(&front, options->mountpoint)) != 0)
 		goto done;
-	if (!options->foreground && (rc = daemon_fork(&daemon, options->exit_failed)) != 0) {
-		log_error("no new process: %s", strerror(-rc));
-		fuse_session_unmount(front.session);
-		goto done;
-	}
-	rc = run(&front, options, &daemon, volume.events, &onevent);
+	rc = run(&front, options, daemon, volume.events, &onevent);
 
 done:
 	if (front.session != NULL)
@@ -146,8 +140,21 @@ done:
 	/* Closing the volume is the last that something may happen at. */
 	onevent_stop(onevent);
 	events_free(volume.events);
-	if (rc == 0)
-		rc = closed;
+	return rc == 0 ? closed : rc;
+}
+
+int
+serve(const struct options *options)
+{
+	struct daemon daemon = { .program = "mendfs", .report = -1, .null = -1, .log_level = options->log_level };
+	int rc;
+
+	/* First of all: the link to a remote replica has a thread, which would not come along. */
+	if (!options->foreground && (rc = daemon_fork(&daemon, options->exit_failed)) != 0) {
+		log_error("no new process: %s", strerror(-rc));
+		return rc;
+	}
+	rc = serve_volume(options, &daemon);
 	daemon_report(&daemon, rc == 0);
 	return rc;
 }
