@@ -342,10 +342,12 @@ call_result(struct peer_call *call)
 	int64_t rc = call->error != 0 ? call->error : call->result;
 
 	pthread_cond_destroy(&call->ended);
-	if (rc < 0 && call->handle != NULL) {
-		peer_handle_free(call->peer, *call->handle);
-		*call->handle = REPLICA_NONE;
-	}
+	if (call->handle == NULL)
+		return rc;
+	if (rc < 0)
+		peer_handle_free(call->peer, call->number);
+	if (rc >= 0 || call->told)
+		*call->handle = rc >= 0 ? call->number : REPLICA_NONE;
 	return rc;
 }
 
@@ -418,6 +420,8 @@ peer_call_begun(struct peer_call *call, int64_t length)
 	memcpy(copy, call, sizeof(*copy));
 	pthread_cond_destroy(&call->ended);
 	pthread_cond_init(&copy->ended, NULL);
+	if ((copy->told = copy->handle != NULL))
+		*copy->handle = copy->number;
 	if ((rc = call_send(copy, copy, false)) != 0) {
 		rc = (int)call_failed(copy, rc);
 		free(copy);

@@ -157,10 +157,10 @@ peer_replica_new(struct link *link, const char *path, bool read_only, const stru
 /* ---- by its URL */
 
 static int
-connect_ssh(const char *name, const struct url *url, bool read_only, struct link **link, char *why, size_t why_size)
+connect_ssh(const char *name, const struct url *url, struct link **link, char *why, size_t why_size)
 {
 	const struct link_ssh_target target = { .name = name, .user = url->user[0] != '\0' ? url->user : NULL,
-	    .host = url->host, .port = url->port_given ? url->port : 0, .directory = url->path, .read_only = read_only };
+	    .host = url->host, .port = url->port_given ? url->port : 0, .directory = url->path };
 
 	return link_open_ssh(&target, link, why, why_size);
 }
@@ -225,7 +225,7 @@ peer_open(const char *name, bool read_only, const struct peer_options *options, 
 		(void)snprintf(why, why_size, "%s", wrong);
 		return rc;
 	}
-	rc = url.scheme == URL_SSH ? connect_ssh(name, &url, read_only, &link, why, why_size) :
+	rc = url.scheme == URL_SSH ? connect_ssh(name, &url, &link, why, why_size) :
 	    connect_mend(&url, read_only, &complete, &link, why, why_size);
 	if (rc != 0)
 		return rc;

@@ -39,13 +39,13 @@ call_handle(struct peer_call *call, replica_handle *handle)
 {
 	int rc;
 
-	if ((rc = peer_handle_new(call->peer, handle)) != 0) {
+	if ((rc = peer_handle_new(call->peer, &call->number)) != 0) {
 		peer_not_begun(call->peer);
 		pthread_cond_destroy(&call->ended);
 		return rc;
 	}
 	call->handle = handle;
-	call->request.opened = (uint32_t)*handle;
+	call->request.opened = (uint32_t)call->number;
 	return 0;
 }
 
@@ -264,6 +264,11 @@ peer_store(struct replica *r, struct replica_at at, const struct replica_times *
 
 	if (p->read_only)
 		return refuse_change(p);
+	/* More than any disk has room for. */
+	if (len > RECORD_SIZE_MAX) {
+		peer_not_begun(p);
+		return -ENOSPC;
+	}
 	call_at(&call, p, PROTO_STORE, at);
 	call.request.atime = times->atime;
 	call.request.mtime = times->mtime;
@@ -567,6 +572,33 @@ peer_pread_cached(struct replica *r, replica_handle file, void *buf, size_t len,
 	return -EOPNOTSUPP;
 }
 
+static void
+take_tags(struct peer_call *call, const struct proto_reply *reply)
+{
+	if (reply->offset > call->size / DIGEST_SIZE * DIGEST_BLOCK_SIZE ||
+	    reply->data_len != (reply->offset + DIGEST_BLOCK_SIZE - 1) / DIGEST_BLOCK_SIZE * DIGEST_SIZE) {
+		call->error = -EPROTO;
+		return;
+	}
+	take_bytes(call, reply);
+	call->result = (int64_t)reply->offset;
+}
+
+static ssize_t
+peer_digest(struct replica *r, replica_handle file, uint8_t *tags, unsigned count, uint64_t offset)
+{
+	struct peer_call call;
+
+	call_on(&call, peer_self(r), PROTO_DIGEST, file);
+	call.request.codec = DIGEST_XXH3;
+	call.request.offset = offset;
+	call.request.count = count;
+	call.take = take_tags;
+	call.room = tags;
+	call.size = (size_t)count * DIGEST_SIZE;
+	return (ssize_t)peer_call(&call, PEER_WAIT);
+}
+
 static int64_t
 write_piece(struct replica *r, replica_handle file, const void *buf, size_t len, uint64_t offset)
 {
@@ -639,6 +671,8 @@ peer_seek(struct replica *r, replica_handle file, uint64_t offset, int whence)
 {
 	struct peer_call call;
 
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return -EINVAL;
 	call_on(&call, peer_self(r), PROTO_SEEK, file);
 	call.request.offset = offset;
 	call.request.flags = whence == SEEK_HOLE ? PROTO_SEEK_HOLE : 0;
@@ -737,6 +771,7 @@ const struct replica_ops peer_ops = {
 	.lock = peer_lock,
 	.check = peer_check,
 	.retire = peer_retire,
+	.digest = peer_digest,
 	.begin = peer_begin,
 	.finish = peer_finish,
 };

@@ -35,7 +35,9 @@ struct peer_call {
 	void *room;			/* take's: ${size} bytes */
 	size_t size;
 	void *arg;			/* take's */
-	replica_handle *handle;		/* where a new handle's number was put, for it is none if the call fails; or NULL */
+	replica_handle *handle;		/* where a new handle's number is to be put; or NULL */
+	replica_handle number;		/* of that one; free again if the call fails */
+	bool told;			/* it was put there before the answer */
 	int64_t result;			/* what take makes of it, else the answer's result */
 	int error;			/* take's: nothing can be made of the answer */
 

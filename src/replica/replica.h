@@ -37,6 +37,7 @@
 #define REPLICA_NONE (-1)		/* no handle; never a valid one */
 #define REPLICA_ROOT (-2)		/* the top directory, as a directory handle */
 #define REPLICA_DIRECT_ALIGN 4096	/* bytes: what each store's file system and disk can do */
+#define REPLICA_DIGEST_MAX 4096		/* blocks at a time */
 #define REPLICA_META ".mendfs"		/* our own corner of the top directory */
 
 typedef int64_t replica_handle;
@@ -215,6 +216,15 @@ struct replica_ops {
 	 */
 	void (*begin)(struct replica *r, bool late);
 	int64_t (*finish)(struct replica *r);
+	/*
+	 * The XXH3 tags (hash/digest) of the ${count} blocks from ${offset} on,
+	 * computed where the data are, as a pread of them would find them: of the
+	 * disk's, if ${file} comes from open_direct.  ${tags} has DIGEST_SIZE bytes
+	 * for each; those of blocks behind the end of file are left alone.  How
+	 * many of the bytes lie before the end; fewer than ${count} blocks' else.
+	 * At most REPLICA_DIGEST_MAX blocks.
+	 */
+	ssize_t (*digest)(struct replica *r, replica_handle file, uint8_t *tags, unsigned count, uint64_t offset);
 };
 
 struct replica {
