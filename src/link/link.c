@@ -46,6 +46,7 @@ link_make(int in, int out, bool server, struct link **link)
 	l->out = out;
 	l->socket = is_socket(out);
 	l->server = server;
+	l->idle_ms = LINK_IDLE_MS;
 	l->heard_ms = clock_monotonic_ms();
 	if ((l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
 		rc = -errno;

@@ -66,6 +66,7 @@ struct link {
 	int in, out;		/* non-blocking; one descriptor if it is a socket */
 	bool socket;		/* ${out} is one */
 	bool server;
+	int idle_ms;		/* LINK_IDLE_MS but for tests */
 	int wake;		/* eventfd; readable from when the link is broken */
 	pid_t pid;		/* to wait for in the end; 0: none */
 	struct child *child;	/* the same with its standard error; or NULL */

@@ -184,13 +184,13 @@ wait_for_bytes(struct link *link, int left_ms)
 {
 	int rc;
 
-	if (left_ms >= 0 && left_ms <= LINK_IDLE_MS)
+	if (left_ms >= 0 && left_ms <= link->idle_ms)
 		return link_wait(link, link->in, POLLIN, left_ms);
-	if ((rc = link_wait(link, link->in, POLLIN, LINK_IDLE_MS)) != -ETIMEDOUT)
+	if ((rc = link_wait(link, link->in, POLLIN, link->idle_ms)) != -ETIMEDOUT)
 		return rc;
 	receiver_idle(&link->recv);
 	sender_idle(link);
-	return link_wait(link, link->in, POLLIN, left_ms < 0 ? -1 : left_ms - LINK_IDLE_MS);
+	return link_wait(link, link->in, POLLIN, left_ms < 0 ? -1 : left_ms - link->idle_ms);
 }
 
 /* What is left until ${deadline}; -1 and 0 stay what they are. */
