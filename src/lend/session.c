@@ -308,7 +308,7 @@ read_or_defer(struct session *s, const struct proto_request *q, struct handle *h
 	int rc;
 
 	cached.op = PROTO_PREAD_CACHED;
-	if (have_buffer(s, q->size) != 0)
+	if (have_buffer(s, execute_room(q)) != 0)
 		return answer_result(s, q, -ENOMEM);
 	x.buffer = s->buffer;
 	if ((rc = execute(&x)) == -EAGAIN || rc == -EOPNOTSUPP)
