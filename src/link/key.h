@@ -37,6 +37,9 @@ void key_pair_clear(struct key_pair *pair);
  */
 int key_default_path(const char *name, char *path, size_t size);
 
+/* key_make_folder(path): the folders that ${path} is in, those that are missing. */
+int key_make_folder(const char *path);
+
 /*
  * key_pair_read(path, pair, why, why_size):
  * ${path}: NULL for the default one.  Refused unless it is a regular file of

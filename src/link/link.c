@@ -35,6 +35,9 @@ link_make(int in, int out, bool server, struct link **link)
 	struct link *l;
 	int rc;
 
+	/* Without it libsodium uses its slowest code. */
+	if (sodium_init() < 0)
+		return -ENOSYS;
 	if ((rc = make_nonblocking(in)) != 0 || (rc = make_nonblocking(out)) != 0)
 		return rc;
 	if ((l = calloc(1, sizeof(*l))) == NULL)
@@ -43,6 +46,7 @@ link_make(int in, int out, bool server, struct link **link)
 	l->out = out;
 	l->socket = is_socket(out);
 	l->server = server;
+	l->idle_ms = LINK_IDLE_MS;
 	l->heard_ms = clock_monotonic_ms();
 	if ((l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
 		rc = -errno;
@@ -79,7 +83,29 @@ link_from_pipes(int in, int out, pid_t child, bool server, struct link **link)
 		link_free(l);
 		return rc;
 	}
-	l->child = child;
+	l->pid = child;
+	*link = l;
+	return 0;
+}
+
+int
+link_from_noise(int fd, bool server, struct noise *noise, struct link **link)
+{
+	struct link *l;
+	int rc;
+
+	if ((rc = link_make(fd, fd, server, &l)) != 0)
+		return rc;
+	if ((l->send.cipher = malloc(sizeof(*l->send.cipher))) == NULL ||
+	    (l->recv.cipher = malloc(sizeof(*l->recv.cipher))) == NULL) {
+		l->in = l->out = -1;
+		link_free(l);
+		return -ENOMEM;
+	}
+	noise_split(noise, l->send.cipher, l->recv.cipher);
+	memcpy(l->peer_key, noise->rs, LINK_KEY_SIZE);
+	l->has_peer_key = true;
+	l->recv.greeted = true;
 	*link = l;
 	return 0;
 }
@@ -139,6 +165,10 @@ link_free(struct link *link)
 	if (link->out >= 0 && link->out != link->in)
 		close(link->out);
 	close(link->wake);
+	/* Its end is closed now: it ends by itself. */
+	if (link->pid != 0)
+		child_reap(link->pid);
+	child_end(link->child);
 	free(link);
 }
 

@@ -29,6 +29,7 @@
 
 /* The largest body of a frame: a request's data, 1 MiB, and all that stands before it. */
 #define LINK_FRAME_MAX (1024 * 1024 + 64 * 1024)
+#define LINK_PARTS_MAX 64	/* of a body, in one call */
 #define LINK_KEY_SIZE 32	/* of a public or secret key (X25519) */
 #define LINK_EXPORT_MAX 63	/* bytes of an export's name */
 #define LINK_INSTANCE_SIZE 16	/* of the number by which a mount is told from others */
@@ -74,8 +75,8 @@ int link_from_pipes(int in, int out, pid_t child, bool server, struct link **lin
  * after the return.  Waits while the peer takes nothing, up to the sending
  * time-out, which breaks the link.  0 says that the frame will be sent unless
  * the link breaks: it may still wait for another thread that is writing, and
- * then goes out together with others.  -EMSGSIZE: an empty body, or more than
- * LINK_FRAME_MAX; nothing happened.  -EPIPE: the link is broken, or was shut
+ * then goes out together with others.  -EMSGSIZE: an empty body, more than
+ * LINK_FRAME_MAX, or more parts than LINK_PARTS_MAX; nothing happened.  -EPIPE: the link is broken, or was shut
  * down, or we said BYE.
  */
 int link_send(struct link *link, const struct iovec *body, int count);

@@ -1,7 +1,7 @@
 /*
  * link/link_private -- what a link is, for the files that make it.
  *
- * Locks: send.mutex, and nothing is locked inside it.  recv is the receiving
+ * Locks: send.squeeze_mutex before send.mutex, and nothing inside that.  recv is the receiving
  * thread's alone.  ${broken} is set once and never cleared.
  */
 
@@ -11,10 +11,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "link/child.h"
 #include "link/cipher.h"
 #include "link/frame.h"
 #include "link/greeting.h"
 #include "link/link.h"
+#include "link/noise.h"
+#include "link/squeeze.h"
 
 /* A Noise message: two bytes of length (big-endian), and that many bytes, 65,535 at most, the tag last. */
 #define MESSAGE_HEAD_SIZE 2
@@ -41,6 +44,11 @@ struct sender {
 	uint8_t *sealed;	/* what is to be written next */
 	struct cipher *cipher;	/* NULL: plain */
 	int timeout_ms;
+	/* Locked before ${mutex}, by whoever compresses, until the frame is with the writer. */
+	pthread_mutex_t squeeze_mutex;
+	struct squeeze_rule rule;	/* squeeze_mutex */
+	struct squeeze *squeeze;	/* squeeze_mutex */
+	_Atomic uint64_t wire_cost;	/* of writing, in picoseconds a byte; the writer's to change */
 };
 
 struct receiver {
@@ -49,6 +57,7 @@ struct receiver {
 	uint8_t *plain;		/* frames */
 	size_t plain_at, plain_len;	/* the first byte that was not handed out; behind the last */
 	struct cipher *cipher;	/* NULL: plain */
+	struct unsqueeze *unsqueeze;
 	bool greeted;		/* the peer's greeting was seen (plain; else the handshake did that) */
 	bool ended;		/* the peer said BYE */
 };
@@ -57,8 +66,10 @@ struct link {
 	int in, out;		/* non-blocking; one descriptor if it is a socket */
 	bool socket;		/* ${out} is one */
 	bool server;
+	int idle_ms;		/* LINK_IDLE_MS but for tests */
 	int wake;		/* eventfd; readable from when the link is broken */
-	pid_t child;		/* 0: none */
+	pid_t pid;		/* to wait for in the end; 0: none */
+	struct child *child;	/* the same with its standard error; or NULL */
 	atomic_int broken;	/* 0, or the error that broke it */
 	_Atomic uint64_t bytes_in, bytes_out, frames_in, frames_out, heard_ms;
 	uint8_t peer_key[LINK_KEY_SIZE];
@@ -69,6 +80,9 @@ struct link {
 
 /* link_make(in, out, server, link): all of it but its greeting and keys.  The descriptors are the link's if 0 is returned. */
 int link_make(int in, int out, bool server, struct link **link);
+
+/* link_from_noise(fd, server, noise, link): an encrypted link, after the handshake; ${fd} is its own if 0 is returned. */
+int link_from_noise(int fd, bool server, struct noise *noise, struct link **link);
 
 /* link_break(link, error): for good, with ${error} as the reason unless there is one.  Returns the reason. */
 int link_break(struct link *link, int error);
@@ -86,5 +100,7 @@ void sender_idle(struct link *link);
 
 int receiver_init(struct receiver *r);
 void receiver_destroy(struct receiver *r);
+/* receive_greeting(link, timeout_ms): wait for the peer's greeting alone; as link_receive(). */
+int receive_greeting(struct link *link, int timeout_ms);
 
 #endif

@@ -19,7 +19,7 @@ receiver_init(struct receiver *r)
 {
 	r->sealed = bulk_new(SEALED_SIZE);
 	r->plain = bulk_new(PLAIN_SIZE);
-	if (r->sealed == NULL || r->plain == NULL) {
+	if (r->sealed == NULL || r->plain == NULL || unsqueeze_new(&r->unsqueeze) != 0) {
 		receiver_destroy(r);
 		return -ENOMEM;
 	}
@@ -31,6 +31,7 @@ receiver_destroy(struct receiver *r)
 {
 	bulk_free(r->sealed, SEALED_SIZE);
 	bulk_free(r->plain, PLAIN_SIZE);
+	unsqueeze_free(r->unsqueeze);
 	if (r->cipher != NULL)
 		cipher_clear(r->cipher);
 	free(r->cipher);
@@ -123,11 +124,13 @@ take(struct receiver *r, size_t len, uint8_t **out)
 }
 
 static int
-take_greeting(struct link *link)
+take_greeting(struct link *link, uint8_t **body, size_t *len)
 {
 	uint8_t *greeting;
 	int rc;
 
+	(void)body;
+	(void)len;
 	if ((rc = take(&link->recv, GREETING_SIZE, &greeting)) != 0)
 		return rc;
 	rc = link->server ? greeting_check_client(greeting) : greeting_check_server(greeting);
@@ -144,7 +147,7 @@ take_frame(struct link *link, uint8_t **body, size_t *len)
 	uint8_t *at;
 	int rc;
 
-	if (!r->greeted && (rc = take_greeting(link)) != 0)
+	if (!r->greeted && (rc = take_greeting(link, body, len)) != 0)
 		return rc;
 	if (r->plain_len - r->plain_at < FRAME_HEAD_SIZE)
 		return -EAGAIN;
@@ -157,7 +160,7 @@ take_frame(struct link *link, uint8_t **body, size_t *len)
 		link->frames_in++;
 	*body = at + FRAME_HEAD_SIZE;
 	*len = head.len;
-	return 0;
+	return (head.flags & FRAME_ZSTD) != 0 ? unsqueeze(r->unsqueeze, *body, *len, body, len) : 0;
 }
 
 /* Nobody looks at a frame now: what is left is less than one, and mostly nothing. */
@@ -172,6 +175,7 @@ receiver_idle(struct receiver *r)
 		r->plain_at = r->plain_len = 0;
 		bulk_idle(r->plain, PLAIN_SIZE);
 	}
+	unsqueeze_idle(r->unsqueeze);
 }
 
 /* Wait until something comes, ${left_ms} at most; give memory back if it takes long. */
@@ -180,13 +184,13 @@ wait_for_bytes(struct link *link, int left_ms)
 {
 	int rc;
 
-	if (left_ms >= 0 && left_ms <= LINK_IDLE_MS)
+	if (left_ms >= 0 && left_ms <= link->idle_ms)
 		return link_wait(link, link->in, POLLIN, left_ms);
-	if ((rc = link_wait(link, link->in, POLLIN, LINK_IDLE_MS)) != -ETIMEDOUT)
+	if ((rc = link_wait(link, link->in, POLLIN, link->idle_ms)) != -ETIMEDOUT)
 		return rc;
 	receiver_idle(&link->recv);
 	sender_idle(link);
-	return link_wait(link, link->in, POLLIN, left_ms < 0 ? -1 : left_ms - LINK_IDLE_MS);
+	return link_wait(link, link->in, POLLIN, left_ms < 0 ? -1 : left_ms - link->idle_ms);
 }
 
 /* What is left until ${deadline}; -1 and 0 stay what they are. */
@@ -201,19 +205,16 @@ time_left(int timeout_ms, uint64_t deadline)
 	return now < deadline ? (int)(deadline - now) : 0;
 }
 
-int
-link_receive(struct link *link, uint8_t **body, size_t *len, int timeout_ms)
+/* Let bytes come until ${taker} has what it wants, or ${timeout_ms} is over. */
+static int
+receive_until(struct link *link, int (*taker)(struct link *, uint8_t **, size_t *), uint8_t **body, size_t *len, int timeout_ms)
 {
 	uint64_t deadline = clock_monotonic_ms() + (timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
 	int rc;
 
-	*body = NULL;
-	*len = 0;
-	if (link->recv.ended)
-		return 0;
 	if (link->broken != 0)
 		return link->broken;
-	while ((rc = take_frame(link, body, len)) == -EAGAIN) {
+	while ((rc = taker(link, body, len)) == -EAGAIN) {
 		if ((rc = more_plain(link)) == -EAGAIN)
 			rc = wait_for_bytes(link, time_left(timeout_ms, deadline));
 		if (rc == -ETIMEDOUT)
@@ -222,4 +223,24 @@ link_receive(struct link *link, uint8_t **body, size_t *len, int timeout_ms)
 			break;
 	}
 	return rc == 0 ? 0 : link_break(link, rc);
+}
+
+int
+link_receive(struct link *link, uint8_t **body, size_t *len, int timeout_ms)
+{
+	int rc;
+
+	*body = NULL;
+	*len = 0;
+	if (link->recv.ended)
+		return 0;
+	if ((rc = receive_until(link, take_frame, body, len, timeout_ms)) != 0)
+		*len = 0;
+	return rc;
+}
+
+int
+receive_greeting(struct link *link, int timeout_ms)
+{
+	return receive_until(link, take_greeting, NULL, NULL, timeout_ms);
 }

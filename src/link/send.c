@@ -7,12 +7,13 @@
 
 #include "link/link.h"
 #include "link/link_private.h"
+#include "link/wire.h"
 #include "util/bulk.h"
+#include "util/clock.h"
 
 #define PENDING_SIZE ((size_t)256 * 1024)	/* frames that wait for the thread that writes */
 #define SEALED_MESSAGES 4	/* full messages that one system call writes */
 #define SEALED_SIZE ((size_t)SEALED_MESSAGES * (MESSAGE_HEAD_SIZE + MESSAGE_SEALED_MAX))
-#define PARTS_MAX 64		/* of a body, all that a caller may give */
 
 /* Where we are in the bytes to send. */
 struct cursor { const struct iovec *part; size_t offset, left; };
@@ -23,10 +24,12 @@ sender_init(struct sender *s)
 	s->pending = bulk_new(PENDING_SIZE);
 	s->taken = bulk_new(PENDING_SIZE);
 	s->sealed = bulk_new(SEALED_SIZE);
-	if (s->pending == NULL || s->taken == NULL || s->sealed == NULL) {
+	if (s->pending == NULL || s->taken == NULL || s->sealed == NULL || squeeze_new(&s->squeeze) != 0) {
 		sender_destroy(s);
 		return -ENOMEM;
 	}
+	squeeze_rule_init(&s->rule);
+	pthread_mutex_init(&s->squeeze_mutex, NULL);
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->room, NULL);
 	s->timeout_ms = LINK_SEND_TIMEOUT_MS;
@@ -39,6 +42,7 @@ sender_destroy(struct sender *s)
 	bulk_free(s->pending, PENDING_SIZE);
 	bulk_free(s->taken, PENDING_SIZE);
 	bulk_free(s->sealed, SEALED_SIZE);
+	squeeze_free(s->squeeze);
 	if (s->cipher != NULL)
 		cipher_clear(s->cipher);
 	free(s->cipher);
@@ -120,6 +124,20 @@ fill_sealed(struct sender *s, struct cursor *c, size_t *used)
 	return rc;
 }
 
+/* Write, and see how long the wire takes. */
+static int
+write_timed(struct link *link, const uint8_t *data, size_t len)
+{
+	uint64_t cost = link->send.wire_cost, before = clock_monotonic_ns();
+	int rc;
+
+	if ((rc = link_write(link, data, len)) == 0) {
+		wire_average(&cost, len, clock_monotonic_ns() - before);
+		link->send.wire_cost = cost;
+	}
+	return rc;
+}
+
 /* Encrypt and write it all; for the one thread that writes. */
 static int
 emit(struct link *link, const struct iovec *parts, size_t total)
@@ -132,13 +150,13 @@ emit(struct link *link, const struct iovec *parts, size_t total)
 		if ((rc = fill_sealed(&link->send, &c, &used)) != 0)
 			link_break(link, rc);
 		else
-			rc = link_write(link, link->send.sealed, used);
+			rc = write_timed(link, link->send.sealed, used);
 	}
 	return rc;
 }
 
-/* A frame on its way: parts[0] is its head. */
-struct outgoing { struct iovec parts[PARTS_MAX + 2]; uint8_t head[FRAME_HEAD_SIZE]; int count; size_t total; bool bye; };
+/* A frame on its way: parts[0] is for what goes before it, parts[1] its head, then the body. */
+struct outgoing { struct iovec parts[LINK_PARTS_MAX + 2]; uint8_t head[FRAME_HEAD_SIZE]; size_t total; bool bye; };
 
 /* Leave the frame to the thread that writes.  The mutex is held, and there is room. */
 static void
@@ -225,35 +243,78 @@ done:
 	return rc;
 }
 
+/* A frame's head, of a body of ${len} bytes that stands in parts[2] and after it. */
+static void
+set_head(struct outgoing *o, size_t len, uint8_t flags)
+{
+	const struct frame_head head = { .len = len, .flags = flags };
+
+	frame_head_encode(&head, o->head);
+	o->parts[1] = (struct iovec){ .iov_base = o->head, .iov_len = sizeof(o->head) };
+	o->total = sizeof(o->head) + len;
+}
+
+/* Compress the body into a single part, if it gets smaller.  The squeeze's mutex is held. */
+static void
+squeeze_body(struct link *link, struct outgoing *o, size_t len)
+{
+	struct sender *s = &link->send;
+	struct cursor c = { .part = o->parts + 2, .left = len };
+	uint64_t took_ns, wire_cost = s->wire_cost, measured;
+	const uint8_t *packed;
+	size_t packed_len;
+
+	gather(&c, squeeze_input(s->squeeze), len);
+	packed_len = squeeze_pack(s->squeeze, len, &packed, &took_ns);
+	if ((measured = wire_delivery_cost(link->out)) > wire_cost)
+		wire_cost = measured;
+	squeeze_rule_result(&s->rule, len, packed_len, took_ns, wire_cost);
+	if (packed_len == len)
+		return;
+	memcpy(&o->parts[2].iov_base, &packed, sizeof(packed));
+	o->parts[2].iov_len = packed_len;
+	set_head(o, packed_len, FRAME_ZSTD);
+}
+
 int
 link_send(struct link *link, const struct iovec *body, int count)
 {
-	struct outgoing o = { .count = count };
-	struct frame_head head = { 0 };
+	struct sender *s = &link->send;
+	struct outgoing o;
+	size_t len = 0;
+	int rc;
 
-	if (count < 1 || count > PARTS_MAX)
+	if (count < 1 || count > LINK_PARTS_MAX)
 		return -EMSGSIZE;
 	for (int i = 0; i < count; i++) {
 		o.parts[i + 2] = body[i];
-		head.len += body[i].iov_len;
+		len += body[i].iov_len;
 	}
-	if (head.len == 0 || head.len > LINK_FRAME_MAX)
+	if (len == 0 || len > LINK_FRAME_MAX)
 		return -EMSGSIZE;
-	frame_head_encode(&head, o.head);
-	o.parts[1] = (struct iovec){ .iov_base = o.head, .iov_len = sizeof(o.head) };
-	o.total = sizeof(o.head) + head.len;
-	return send_frame(link, &o);
+	o.bye = false;
+	set_head(&o, len, 0);
+	if (len < SQUEEZE_LEN_MIN)
+		return send_frame(link, &o);
+	pthread_mutex_lock(&s->squeeze_mutex);
+	if (squeeze_rule_try(&s->rule, len)) {
+		squeeze_body(link, &o, len);
+		rc = send_frame(link, &o);
+		pthread_mutex_unlock(&s->squeeze_mutex);
+	} else {
+		pthread_mutex_unlock(&s->squeeze_mutex);
+		rc = send_frame(link, &o);
+	}
+	return rc;
 }
 
 int
 link_bye(struct link *link)
 {
-	struct outgoing o = { .bye = true };
-	struct frame_head head = { .flags = FRAME_LAST };
+	struct outgoing o;
 
-	frame_head_encode(&head, o.head);
-	o.parts[1] = (struct iovec){ .iov_base = o.head, .iov_len = sizeof(o.head) };
-	o.total = sizeof(o.head);
+	o.bye = true;
+	set_head(&o, 0, FRAME_LAST);
 	return send_frame(link, &o);
 }
 
@@ -262,6 +323,10 @@ sender_idle(struct link *link)
 {
 	struct sender *s = &link->send;
 
+	if (pthread_mutex_trylock(&s->squeeze_mutex) == 0) {
+		squeeze_idle(s->squeeze);
+		pthread_mutex_unlock(&s->squeeze_mutex);
+	}
 	if (pthread_mutex_trylock(&s->mutex) != 0)
 		return;
 	if (!s->writing) {

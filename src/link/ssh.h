@@ -18,7 +18,6 @@ struct link_ssh_target {
 	const char *host;
 	unsigned port;		/* 0: as ssh is configured */
 	const char *directory;	/* absolute */
-	bool read_only;
 	int timeout_ms;		/* until the far mendd's greeting is here; 0: 30 s */
 };
 

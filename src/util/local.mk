@@ -11,6 +11,7 @@ src_util_libutil_a_SOURCES = \
 	src/util/lane.c src/util/lane.h \
 	src/util/list.h \
 	src/util/log.c src/util/log.h \
+	src/util/private.c src/util/private.h \
 	src/util/roll.c src/util/roll.h \
 	src/util/stall.c src/util/stall.h \
 	src/util/text.c src/util/text.h \
