@@ -22,6 +22,7 @@ include tests/unit/format/local.mk
 include tests/unit/link/local.mk
 include tests/unit/proto/local.mk
 include tests/unit/replica/local.mk
+include tests/unit/lend/local.mk
 include tests/unit/meta/local.mk
 include tests/unit/volume/local.mk
 include tests/unit/check/local.mk

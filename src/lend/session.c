@@ -308,7 +308,7 @@ read_or_defer(struct session *s, const struct proto_request *q, struct handle *h
 	int rc;
 
 	cached.op = PROTO_PREAD_CACHED;
-	if (have_buffer(s, q->size) != 0)
+	if (have_buffer(s, execute_room(q)) != 0)
 		return answer_result(s, q, -ENOMEM);
 	x.buffer = s->buffer;
 	if ((rc = execute(&x)) == -EAGAIN || rc == -EOPNOTSUPP)
@@ -455,25 +455,30 @@ serve_frame(struct session *s, const uint8_t *body, size_t len)
 	return 0;
 }
 
-/* Has nothing come for too long?  Bytes of a frame that is not whole yet are a sign of life. */
-static bool
-is_dead(struct session *s, uint64_t start)
+/*
+ * Milliseconds until a silent client is dead; 0: it is.  Bytes of a frame that
+ * is not whole yet are a sign of life, but not before HELLO.
+ */
+static int
+patience(struct session *s, uint64_t start)
 {
 	const uint64_t now = clock_monotonic_ms();
+	uint64_t limit = s->options.hello_ms, silent = now - start;
 	struct link_counters counters;
 
-	if (!s->greeted)
-		return now - start >= s->options.hello_ms;
-	link_count(s->link, &counters);
-	return now - counters.heard_ms >= s->options.silence_ms;
+	if (s->greeted) {
+		link_count(s->link, &counters);
+		limit = s->options.silence_ms;
+		silent = now > counters.heard_ms ? now - counters.heard_ms : 0;
+	}
+	return silent < limit ? (int)(limit - silent) : 0;
 }
 
 /* The next frame; whatever waits to be sent goes before this thread waits. */
 static int
 next_frame(struct session *s, uint64_t start, uint8_t **body, size_t *len)
 {
-	const unsigned longest = s->greeted ? s->options.silence_ms : s->options.hello_ms;
-	int rc;
+	int rc, left;
 
 	if (s->replies.len > 0) {
 		if ((rc = link_receive(s->link, body, len, 0)) != -ETIMEDOUT)
@@ -481,12 +486,13 @@ next_frame(struct session *s, uint64_t start, uint8_t **body, size_t *len)
 		if ((rc = replies_flush(&s->replies)) != 0)
 			return rc;
 	}
-	if ((rc = link_receive(s->link, body, len, IDLE_MS)) != -ETIMEDOUT)
+	left = patience(s, start);
+	if ((rc = link_receive(s->link, body, len, left < IDLE_MS ? left : IDLE_MS)) != -ETIMEDOUT)
 		return rc;
 	if (s->buffer != NULL)
 		bulk_idle(s->buffer, PROTO_DATA_MAX);
-	while (!is_dead(s, start))
-		if ((rc = link_receive(s->link, body, len, (int)longest)) != -ETIMEDOUT)
+	while ((left = patience(s, start)) > 0)
+		if ((rc = link_receive(s->link, body, len, left)) != -ETIMEDOUT)
 			return rc;
 	return -ETIMEDOUT;
 }

@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_PROTO_MESSAGES_H
 #define TESTS_UNIT_PROTO_MESSAGES_H
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
