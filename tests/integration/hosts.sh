@@ -66,7 +66,8 @@ lend() {
 # server_up HOST: start mendd there, and wait until it listens.
 server_up() {
 	local host=$1 i
-	at "$host" mendd -f -c "$T/$host.conf" >>"$T/$host.log" 2>&1 3>&- &
+	# Not by a function, whose process would be a shell.
+	nsenter --net="/run/netns/$(netns "$host")" mendd -f -c "$T/$host.conf" >>"$T/$host.log" 2>&1 3>&- &
 	SERVER[$host]=$!
 	CHILDREN+=("${SERVER[$host]}")
 	for ((i = 0; i < 200; i++)); do
