@@ -424,6 +424,9 @@ convert(struct options *options)
 	volume->min_replicas = settings_number(settings, SETTING_MIN_REPLICAS, 1);
 	volume->timeout_ms = 1000 * settings_number(settings, SETTING_TIMEOUT, TIMEOUT_S);
 	volume->watch_all = strcmp(settings_text(settings, SETTING_WATCH, "auto"), "all") == 0;
+	volume->peer.ack_fsync = strcmp(settings_text(settings, SETTING_ACK, "write"), "fsync") == 0;
+	volume->peer.link_timeout_ms = 1000 * settings_number(settings, SETTING_LINK_TIMEOUT, PEER_LINK_TIMEOUT_MS / 1000);
+	volume->peer.window_bytes = (uint64_t)settings_number(settings, SETTING_WINDOW, PEER_WINDOW_BYTES >> 20) << 20;
 	volume->codec_given = codec != NULL;
 	if (codec != NULL)
 		(void)digest_codec_parse(codec, &volume->codec);

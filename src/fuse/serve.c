@@ -39,6 +39,7 @@ new_session(struct front *front, const struct options *options)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	bool read_only = volume_read_only(front->volume);
+	struct fuse_lowlevel_ops table = ops_table;
 	int rc = -ENOMEM;
 
 	if (fuse_opt_add_arg(&args, "mendfs") != 0 || fuse_opt_add_arg(&args, "-o") != 0 ||
@@ -48,8 +49,11 @@ new_session(struct front *front, const struct options *options)
 		goto done;
 	if (options->debug && fuse_opt_add_arg(&args, "-d") != 0)
 		goto done;
+	/* A request for each close(2) is dear: only where something has to be waited for. */
+	if (!volume_lags(front->volume))
+		table.flush = NULL;
 	fuse_set_log_func(library_log);
-	front->session = fuse_session_new(&args, &ops_table, sizeof(ops_table), front);
+	front->session = fuse_session_new(&args, &table, sizeof(table), front);
 	rc = front->session != NULL ? 0 : -EINVAL;
 
 done:
@@ -108,16 +112,22 @@ done:
 	return rc;
 }
 
-static int
-serve_volume(const struct options *options, struct daemon *daemon)
+int
+serve(const struct options *options)
 {
 	struct front front = { .dirs_lock = PTHREAD_MUTEX_INITIALIZER };
+	struct daemon daemon = { .program = "mendfs", .report = -1, .null = -1, .log_level = options->log_level };
 	struct volume_options volume = options->volume;
 	struct onevent *onevent = NULL;
 	int rc, closed;
 
 	list_init(&front.dirs);
 	daemon_limits();
+	/* Before anything has threads: those that hold links to other machines do not come along. */
+	if (!options->foreground && (rc = daemon_fork(&daemon, options->exit_failed)) != 0) {
+		log_error("no new process: %s", strerror(-rc));
+		return rc;
+	}
 	if (options->on_event != NULL && (rc = events_new(&volume.events)) != 0) {
 		log_error("%s: %s", options->mountpoint, strerror(-rc));
 		return rc;
@@ -130,7 +140,7 @@ serve_volume(const struct options *options, struct daemon *daemon)
 		goto done;
 	if ((rc = mount_session(&front, options->mountpoint)) != 0)
 		goto done;
-	rc = run(&front, options, daemon, volume.events, &onevent);
+	rc = run(&front, options, &daemon, volume.events, &onevent);
 
 done:
 	if (front.session != NULL)
@@ -140,21 +150,8 @@ done:
 	/* Closing the volume is the last that something may happen at. */
 	onevent_stop(onevent);
 	events_free(volume.events);
-	return rc == 0 ? closed : rc;
-}
-
-int
-serve(const struct options *options)
-{
-	struct daemon daemon = { .program = "mendfs", .report = -1, .null = -1, .log_level = options->log_level };
-	int rc;
-
-	/* First of all: the link to a remote replica has a thread, which would not come along. */
-	if (!options->foreground && (rc = daemon_fork(&daemon, options->exit_failed)) != 0) {
-		log_error("no new process: %s", strerror(-rc));
-		return rc;
-	}
-	rc = serve_volume(options, &daemon);
+	if (rc == 0)
+		rc = closed;
 	daemon_report(&daemon, rc == 0);
 	return rc;
 }

@@ -11,7 +11,7 @@
 #include "replica/url.h"
 #include "util/log.h"
 
-enum kind { KIND_FLAG, KIND_NUMBER, KIND_TEXT, KIND_PATH, KIND_CODEC, KIND_READ, KIND_WATCH, KIND_LEVEL, KIND_REPLICA };
+enum kind { KIND_FLAG, KIND_NUMBER, KIND_TEXT, KIND_PATH, KIND_CODEC, KIND_READ, KIND_WATCH, KIND_ACK, KIND_LEVEL, KIND_REPLICA };
 
 struct entry {
 	const char *name;
@@ -29,6 +29,9 @@ static const struct entry entries[SETTING_COUNT] = {
 	[SETTING_MIN_REPLICAS] = { "min-replicas", KIND_NUMBER, 1, VOLUME_REPLICAS_MAX },
 	[SETTING_TIMEOUT] = { "timeout", KIND_NUMBER, 0, 86400 },
 	[SETTING_WATCH] = { "watch", KIND_WATCH, 0, 0 },
+	[SETTING_ACK] = { "ack", KIND_ACK, 0, 0 },
+	[SETTING_LINK_TIMEOUT] = { "link-timeout", KIND_NUMBER, 1, 3600 },
+	[SETTING_WINDOW] = { "window", KIND_NUMBER, 1, 1024 },
 	[SETTING_ON_EVENT] = { "on-event", KIND_PATH, 0, 0 },
 	[SETTING_LOG_LEVEL] = { "log-level", KIND_LEVEL, 0, 0 },
 	[SETTING_MAX_THREADS] = { "max_threads", KIND_NUMBER, 1, 1024 },
@@ -220,6 +223,10 @@ check_value(struct settings *settings, const char *where, const struct entry *en
 	case KIND_WATCH:
 		rc = strcmp(text, "auto") == 0 || strcmp(text, "all") == 0 ? 0 : -EINVAL;
 		remedy = "say auto or all";
+		break;
+	case KIND_ACK:
+		rc = strcmp(text, "write") == 0 || strcmp(text, "fsync") == 0 ? 0 : -EINVAL;
+		remedy = "say write or fsync";
 		break;
 	case KIND_LEVEL:
 		rc = log_parse_level(text, &level);

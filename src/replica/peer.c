@@ -319,7 +319,14 @@ call_wait(struct peer_call *call)
 	return call->result;
 }
 
-/* What was counted as done up to now is so, or the peer is dead. */
+/* Is anything unconfirmed that was counted as done up to ${sequence}?  The mutex is held. */
+static bool
+lags(const struct peer *p, uint64_t sequence)
+{
+	return atomic_load(&p->dead) == 0 && p->late_first != PEER_SLOTS && p->slots[p->late_first].sequence <= sequence;
+}
+
+/* Wait until nothing is, or the peer is dead. */
 static int
 settle(struct peer *p, uint64_t sequence)
 {
@@ -327,12 +334,30 @@ settle(struct peer *p, uint64_t sequence)
 
 	pthread_mutex_lock(&p->mutex);
 	p->room_waits++;
-	while (atomic_load(&p->dead) == 0 && p->late_first != PEER_SLOTS && p->slots[p->late_first].sequence <= sequence)
+	while (lags(p, sequence))
 		pthread_cond_wait(&p->room, &p->mutex);
 	p->room_waits--;
 	rc = atomic_load(&p->dead);
 	pthread_mutex_unlock(&p->mutex);
 	return rc;
+}
+
+int
+peer_settle(struct replica *r)
+{
+	struct peer *p = peer_self(r);
+	uint64_t sequence;
+	bool wait;
+
+	pthread_mutex_lock(&p->mutex);
+	sequence = p->late_sent;
+	wait = lags(p, sequence);
+	pthread_mutex_unlock(&p->mutex);
+	if (!wait)
+		return atomic_load(&p->dead);
+	stall_ahead();
+	atomic_fetch_add_explicit(&p->round_trips, 1, memory_order_relaxed);
+	return settle(p, sequence);
 }
 
 /* A handle that did not come to be has no number. */

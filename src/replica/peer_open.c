@@ -233,6 +233,3 @@ peer_open(const char *name, bool read_only, const struct peer_options *options, 
 		explain_hello(rc, why, why_size);
 	return rc;
 }
-
-/* TEMPORARY until link has them */
-__attribute__((weak)) int link_open_ssh(const struct link_ssh_target *t, struct link **l, char *why, size_t n) { (void)t; (void)l; (void)why; (void)n; return -EOPNOTSUPP; }

@@ -771,6 +771,7 @@ const struct replica_ops peer_ops = {
 	.lock = peer_lock,
 	.check = peer_check,
 	.retire = peer_retire,
+	.settle = peer_settle,
 	.digest = peer_digest,
 	.begin = peer_begin,
 	.finish = peer_finish,

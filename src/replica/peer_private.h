@@ -126,9 +126,10 @@ int64_t peer_call(struct peer_call *call, enum peer_mode mode);
  */
 int64_t peer_call_begun(struct peer_call *call, int64_t length);
 
-/* peer_begin, peer_finish: as in replica_ops. */
+/* peer_begin, peer_finish, peer_settle: as in replica_ops. */
 void peer_begin(struct replica *r, bool late);
 int64_t peer_finish(struct replica *r);
+int peer_settle(struct replica *r);
 /* peer_not_begun(p): this operation is made whole, whatever was said. */
 void peer_not_begun(struct peer *p);
 

@@ -216,6 +216,8 @@ struct replica_ops {
 	 */
 	void (*begin)(struct replica *r, bool late);
 	int64_t (*finish)(struct replica *r);
+	/* Return when all that was counted as done before is so: nothing is made durable. */
+	int (*settle)(struct replica *r);
 	/*
 	 * The XXH3 tags (hash/digest) of the ${count} blocks from ${offset} on,
 	 * computed where the data are, as a pread of them would find them: of the

@@ -33,7 +33,6 @@ daemon_fork(struct daemon *daemon, int failure_status)
 		_exit(works ? 0 : failure_status);
 	}
 	(void)close(ends[0]);
-	(void)setsid();
 	daemon->report = ends[1];
 	daemon->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	return 0;
@@ -61,6 +60,7 @@ daemon_report(struct daemon *daemon, bool works)
 	if (daemon->report < 0)
 		return;
 	if (works) {
+		(void)setsid();
 		log_setup(daemon->program, daemon->log_level, true);
 		leave_terminal(daemon->null);
 	}

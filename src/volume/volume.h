@@ -84,6 +84,8 @@ int volume_close(struct volume *volume);
 const struct uuid *volume_uuid(const struct volume *volume);
 /* volume_read_only(volume): mounted so, or turned so. */
 bool volume_read_only(const struct volume *volume);
+/* volume_lags(volume): may replicas that are far away lack what was acknowledged?  Then close(2) waits for them. */
+bool volume_lags(const struct volume *volume);
 /* volume_root(volume): the top directory; it is never forgotten. */
 struct node *volume_root(struct volume *volume);
 /* volume_statfs(volume, st): the smallest of all replicas in sync. */

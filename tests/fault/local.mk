@@ -11,8 +11,8 @@ fault_tests = \
 check_PROGRAMS += $(fault_tests)
 TESTS += $(fault_tests)
 
-fault_rig = tests/fault/rig.c tests/fault/rig.h tests/fault/scenarios.h tests/unit/check_main.h
-fault_test_libs = $(LIBS_VOLUME) $(CHECK_LIBS)
+fault_rig = tests/fault/rig.c tests/fault/rig.h tests/fault/scenarios.h tests/unit/check_main.h tests/far.c tests/far.h
+fault_test_libs = src/volume/libvolume.a src/meta/libmeta.a $(LIBS_LEND) $(CHECK_LIBS)
 
 tests_fault_test_cut_SOURCES = tests/fault/test_cut.c $(fault_rig)
 tests_fault_test_cut_LDADD = $(fault_test_libs)

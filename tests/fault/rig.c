@@ -19,10 +19,14 @@
 #include "volume/store.h"
 #include "volume/xattrs.h"
 
+#include "../far.h"
 #include "rig.h"
 
 #define SHOWN_MTIME_MAX 1000000000	/* a time that a step set; later ones are the clock's */
 #define SETTLE_MS 20000
+#ifndef FAULT_FAR
+#define FAULT_FAR 0
+#endif
 
 static void
 give_up(const char *what)
@@ -85,6 +89,8 @@ rig_init(struct rig *rig, unsigned members)
 
 	memset(rig, 0, sizeof(*rig));
 	rig->members = members;
+	rig->far = (uint32_t)rig_number("FAULT_FAR", FAULT_FAR);
+	rig->ack_fsync = rig_number("FAULT_ACK", 0) != 0;
 	pthread_mutex_init(&rig->plug.mutex, NULL);
 	snprintf(rig->base, sizeof(rig->base), "%s/rig.XXXXXX", scratch);
 	if (mkdtemp(rig->base) == NULL)
@@ -131,6 +137,7 @@ static int
 wrap(void *arg, unsigned index, struct replica **r)
 {
 	struct rig *rig = arg;
+	const struct peer_options peer = { .link_timeout_ms = 60000, .ack_fsync = rig->ack_fsync };
 	struct replica *wrapped;
 	int rc;
 
@@ -140,6 +147,10 @@ wrap(void *arg, unsigned index, struct replica **r)
 		return rc;
 	fault_join(wrapped, &rig->plug);
 	*r = wrapped;
+	if ((rig->far & 1u << index) == 0)
+		return 0;
+	if ((rc = far_put(wrapped, &peer, r, NULL)) != 0)
+		give_up("a replica far away");
 	return 0;
 }
 

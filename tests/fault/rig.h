@@ -29,6 +29,8 @@ struct rig {
 	/* Put around each replica, below the plug; NULL: nothing. */
 	int (*wrap)(void *arg, unsigned index, struct replica **r);
 	void *wrap_arg;
+	uint32_t far;			/* a bit for each replica that is put far away (tests/far.h); FAULT_FAR in the environment */
+	bool ack_fsync;			/* which may lag behind then; FAULT_ACK=1 */
 	unsigned timeout_ms;		/* of every call, once the threads are started; 0: none */
 	struct { struct node *node; char name[160]; } open[RIG_OPEN_MAX];
 	unsigned steps;		/* after which the flusher may have come by */

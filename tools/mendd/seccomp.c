@@ -75,7 +75,7 @@ static const uint32_t allowed[] = {
 	/* memory, threads, time */
 	SYS_munmap, SYS_mremap, SYS_madvise, SYS_brk, SYS_futex, SYS_set_robust_list, SYS_get_robust_list,
 	SYS_rseq, SYS_membarrier, SYS_sched_yield, SYS_sched_getaffinity, SYS_set_tid_address, SYS_gettid, SYS_getpid, SYS_getppid,
-	SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_exit, SYS_exit_group,
+	SYS_setsid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_exit, SYS_exit_group,
 	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigtimedwait, SYS_sigaltstack, SYS_tgkill, SYS_restart_syscall,
 	SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_getrandom, SYS_uname, SYS_sysinfo,
 #ifdef __x86_64__
