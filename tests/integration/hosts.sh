@@ -131,4 +131,4 @@ hear() { must at "$1" ip route del blackhole "${NEAR_ADDRESS[$1]}/32"; }
 # status FILTER: of mendctl status, by jq(1).
 status() { mendctl status --json "$MNT" | jq -r "$1"; }
 # in_sync N: so many replicas are.
-in_sync() { [ "$(status '[.replicas[] | select(.state == "in sync")] | length')" = "$1" ]; }
+in_sync() { [ "$(status .in_sync)" = "$1" ]; }
