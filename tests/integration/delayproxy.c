@@ -9,7 +9,9 @@
  * answered by one line; "up" is from the client to the server:
  *
  *	delay MS		in each direction, from now on
- *	count			"up BYTES down BYTES connections NUMBER", of all so far
+ *	count			"up BYTES down BYTES turns NUMBER connections NUMBER", of all
+ *				so far; a turn is something that goes up after something
+ *				came down: of one who asks and waits, a round trip
  *	flip up|down N		turn over a bit of the Nth byte to come (from 0)
  *	cut up|down N		let N more bytes through, then end the connection
  *	hold up|down		let nothing through, and end nothing, until "release"
@@ -52,7 +54,8 @@ struct pair { int fd[2]; struct way way[2]; bool records; };	/* fd[UP]: the clie
 static struct pair *pairs[PAIRS_MAX];
 static unsigned pair_count;
 static struct sockaddr_in target;
-static uint64_t delay_us, total[2], connections;
+static uint64_t delay_us, total[2], turns, connections;
+static int last_way = DOWN;
 static int64_t flip_at[2] = { -1, -1 }, cut_at[2] = { -1, -1 };
 static bool held[2], record_next;
 static uint8_t recorded[RECORD_MAX];
@@ -179,6 +182,8 @@ take(struct pair *pair, int way)
 	chunk->due_us = now_us() + delay_us;
 	chunk->next = NULL;
 	total[way] += chunk->len;
+	turns += way == UP && last_way == DOWN;
+	last_way = way;
 	*pair->way[way].last = chunk;
 	pair->way[way].last = &chunk->next;
 	pair->way[way].waiting += chunk->len;
@@ -256,7 +261,8 @@ command(char *line)
 		return;
 	}
 	if (strcmp(word, "count") == 0) {
-		printf("up %" PRIu64 " down %" PRIu64 " connections %" PRIu64 "\n", total[UP], total[DOWN], connections);
+		printf("up %" PRIu64 " down %" PRIu64 " turns %" PRIu64 " connections %" PRIu64 "\n",
+		    total[UP], total[DOWN], turns, connections);
 		return;
 	}
 	if (strcmp(word, "delay") == 0)

@@ -132,3 +132,26 @@ hear() { must at "$1" ip route del blackhole "${NEAR_ADDRESS[$1]}/32"; }
 status() { mendctl status --json "$MNT" | jq -r "$1"; }
 # in_sync N: so many replicas are.
 in_sync() { [ "$(status .in_sync)" = "$1" ]; }
+
+# proxy_up ADDRESS PORT TO-ADDRESS TO-PORT: on near; see delayproxy.c.
+proxy_up() {
+	local program
+	program=$(helper tests/integration/delayproxy) || fail "cannot build delayproxy"
+	coproc PROXY { exec nsenter --net="/run/netns/$(netns near)" "$program" "$@"; }
+	CHILDREN+=("$PROXY_PID")
+	# Bash forgets the descriptors of a coprocess when it has another one.
+	exec {PROXY_IN}>&"${PROXY[1]}" {PROXY_OUT}<&"${PROXY[0]}"
+	local ready=
+	read -r -t 10 -u "$PROXY_OUT" ready && [ "$ready" = ready ] || fail "delayproxy did not come up"
+}
+
+# proxy COMMAND...: its answer is in ANSWER.
+proxy() {
+	echo "$*" >&"$PROXY_IN"
+	read -r -t 20 -u "$PROXY_OUT" ANSWER || fail "delayproxy: no answer to $*"
+}
+
+# proxy_bytes: through it, in both directions, so far.
+proxy_bytes() { proxy count && set -- $ANSWER && echo $(($2 + $4)); }
+# proxy_turns: round trips of one who waits for each answer, so far.
+proxy_turns() { proxy count && set -- $ANSWER && echo "$6"; }
