@@ -31,10 +31,10 @@ returns() {
 }
 
 note "the cable is pulled"
-cut one
+unplug one
 works "cut"
 await 10 'in_sync 2' || fail "the loss is not told"
-join one
+plug one
 returns one
 
 note "what one says does not arrive, what it is told does"
@@ -45,9 +45,9 @@ hear one
 returns one
 
 note "its machine goes off while the cable is out, and comes up again: half a connection"
-cut two
+unplug two
 server_kill two
-join two
+plug two
 works "half-open"
 server_up two
 returns two
@@ -60,10 +60,10 @@ server_up one
 returns one
 
 note "both at once"
-cut one
-cut two
+unplug one
+unplug two
 works "alone"
-join one
-join two
+plug one
+plug two
 returns "one and two"
 all_well_remote

@@ -121,9 +121,9 @@ all_well_remote() {
 	fsck.mendfs -n "${LENT[@]}" >"$T/fsck.out" 2>&1 || { tail -n 20 "$T/fsck.out" >&2; fail "fsck.mendfs -n: status $?"; }
 }
 
-# cut HOST, join HOST: the cable between near and there.
-cut() { must at "$1" ip link set near down; }
-join() { must at "$1" ip link set near up; }
+# unplug HOST, plug HOST: the cable between near and there.
+unplug() { must at "$1" ip link set near down; }
+plug() { must at "$1" ip link set near up; }
 # deafen HOST, hear HOST: what goes from there to near is lost; what comes arrives.
 deafen() { must at "$1" ip route add blackhole "${NEAR_ADDRESS[$1]}/32"; }
 hear() { must at "$1" ip route del blackhole "${NEAR_ADDRESS[$1]}/32"; }

@@ -81,7 +81,8 @@ static const uint32_t allowed[] = {
 #ifdef __x86_64__
 	/* older forms, which libc uses where there are any */
 	SYS_open, SYS_stat, SYS_lstat, SYS_poll, SYS_epoll_wait, SYS_dup2, SYS_pipe, SYS_rename, SYS_renameat, SYS_unlink,
-	SYS_access, SYS_readlink, SYS_time, SYS_getdents, SYS_mkdir, SYS_rmdir,
+	SYS_access, SYS_readlink, SYS_time, SYS_getdents, SYS_mkdir, SYS_rmdir, SYS_chmod, SYS_chown, SYS_lchown,
+	SYS_symlink, SYS_link, SYS_mknod, SYS_creat,
 #endif
 };
 

@@ -106,6 +106,27 @@ note_entry(void *arg, const char *name, unsigned char d_type, ino_t ino)
 	return 0;
 }
 
+/* By a name, and by a handle, which goes another way. */
+static void
+use_attributes(struct replica_at at)
+{
+	const struct replica_times times = { { 1, 2 }, { 3, 4 } };
+	uint8_t record[RECORD_SIZE_MAX];
+	struct replica_info info = { .record = record };
+	char text[64];
+
+	must(r->ops->chmod(r, at, 0700) == 0);
+	must(r->ops->chown(r, at, getuid(), getgid()) == 0);
+	must(r->ops->xattr_set(r, at, "user.x", "1", 1, 0) == 0);
+	must(r->ops->xattr_get(r, at, "user.x", text, sizeof(text)) == 1);
+	must(r->ops->xattr_list(r, at, text, sizeof(text)) >= 7);
+	must(r->ops->xattr_remove(r, at, "user.x") == 0);
+	must(r->ops->store(r, at, &times, "record", 6) == 0);
+	must(r->ops->load(r, at, &info) == 0);
+	must(info.record_len == 6);
+	must(r->ops->stat(r, at, &info.st) == 0);
+}
+
 static void
 use_names(void)
 {
@@ -128,12 +149,8 @@ use_names(void)
 	must(r->ops->rename(r, REPLICA_ROOT, "l", d, "q", 2) == 0);
 	must(r->ops->list(r, d, note_entry, &count) == 0);
 	must(count == 1);
-	must(r->ops->chmod(r, at, 0700) == 0);
-	must(r->ops->chown(r, at, getuid(), getgid()) == 0);
-	must(r->ops->xattr_set(r, at, "user.x", "1", 1, 0) == 0);
-	must(r->ops->xattr_get(r, at, "user.x", target, sizeof(target)) == 1);
-	must(r->ops->xattr_list(r, at, target, sizeof(target)) == 7);
-	must(r->ops->xattr_remove(r, at, "user.x") == 0);
+	use_attributes(at);
+	use_attributes(held(d));
 	must(r->ops->dir_sync(r, d) == 0);
 	must(r->ops->unlink(r, d, "q", false) == 0);
 	must(r->ops->unlink(r, REPLICA_ROOT, "l", false) == 0);
@@ -181,6 +198,12 @@ use_files(void)
 	} else {
 		must(rc == -EOPNOTSUPP);
 	}
+	must(r->ops->open(r, at, true, &f, NULL) == 0);
+	use_attributes(held(f));
+	must(r->ops->link(r, held(f), REPLICA_ROOT, "i") == 0);
+	must(r->ops->unlink(r, REPLICA_ROOT, "i", false) == 0);
+	r->ops->close(r, f);
+	use_attributes(at);
 	must(r->ops->link(r, at, REPLICA_ROOT, "h") == 0);
 	must(r->ops->unlink(r, REPLICA_ROOT, "h", false) == 0);
 	must(r->ops->unlink(r, REPLICA_ROOT, "f", false) == 0);
