@@ -21,7 +21,6 @@ struct far {
 	struct session *session;
 	pthread_t thread;
 	struct pipe pipes[2];
-	bool detached;
 	pthread_mutex_t mutex;
 	pthread_cond_t going;
 	bool stopped;		/* mutex */
@@ -67,20 +66,6 @@ pipe_run(void *arg)
 	return NULL;
 }
 
-static void
-far_free(struct far *far)
-{
-	unsigned i;
-
-	for (i = 0; i < 2; i++)
-		pthread_join(far->pipes[i].thread, NULL);
-	close(far->pipes[0].from);
-	close(far->pipes[0].to);
-	pthread_mutex_destroy(&far->mutex);
-	pthread_cond_destroy(&far->going);
-	free(far);
-}
-
 static void *
 far_run(void *arg)
 {
@@ -89,9 +74,6 @@ far_run(void *arg)
 	(void)session_run(far->session);
 	session_free(far->session);
 	link_free(far->link);
-	far->inner->ops->free(far->inner);
-	if (far->detached)
-		far_free(far);
 	return NULL;
 }
 
@@ -108,8 +90,6 @@ start(struct far *far, int near_end, int far_end)
 	}
 	if (pthread_create(&far->thread, NULL, far_run, far) != 0)
 		return -EAGAIN;
-	if (far->detached)
-		pthread_detach(far->thread);
 	return 0;
 }
 
@@ -125,7 +105,6 @@ far_put(struct replica *inner, const struct peer_options *options, struct replic
 	if ((far = calloc(1, sizeof(*far))) == NULL)
 		return -ENOMEM;
 	far->inner = inner;
-	far->detached = out == NULL;
 	pthread_mutex_init(&far->mutex, NULL);
 	pthread_cond_init(&far->going, NULL);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, near) != 0 ||
@@ -136,8 +115,7 @@ far_put(struct replica *inner, const struct peer_options *options, struct replic
 	    (rc = start(far, near[1], away[0])) != 0 ||
 	    (rc = link_from_pipes(near[0], near[0], 0, false, &link)) != 0)
 		return rc;
-	if (out != NULL)
-		*out = far;
+	*out = far;
 	return peer_replica_new(link, inner->path, false, options, peer);
 }
 
@@ -160,6 +138,15 @@ far_stop(struct far *far, bool stop)
 void
 far_done(struct far *far)
 {
+	unsigned i;
+
 	pthread_join(far->thread, NULL);
-	far_free(far);
+	for (i = 0; i < 2; i++)
+		pthread_join(far->pipes[i].thread, NULL);
+	close(far->pipes[0].from);
+	close(far->pipes[0].to);
+	far->inner->ops->free(far->inner);
+	pthread_mutex_destroy(&far->mutex);
+	pthread_cond_destroy(&far->going);
+	free(far);
 }

@@ -12,9 +12,8 @@ struct far;
 
 /*
  * far_put(inner, options, peer, far):
- * Lend ${inner}, which belongs to the far end from now on, and is freed when
- * the peer is, or its link was cut.  0, or a negative errno value.  ${far} is to be freed after
- * the peer; it may be NULL: then it is left to itself.
+ * Lend ${inner}, which belongs to the far end from now on.  0, or a negative
+ * errno value.
  */
 int far_put(struct replica *inner, const struct peer_options *options, struct replica **peer, struct far **far);
 
@@ -26,7 +25,7 @@ void far_cut(struct far *far);
  */
 void far_stop(struct far *far, bool stop);
 
-/* far_done(far): wait for the far end's end. */
+/* far_done(far): after the peer was freed: wait for the far end's end, and free what was lent. */
 void far_done(struct far *far);
 
 #endif

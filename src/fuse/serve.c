@@ -115,13 +115,13 @@ done:
 int
 serve(const struct options *options)
 {
-	struct front front = { .dirs_lock = PTHREAD_MUTEX_INITIALIZER };
+	struct front front = { .listings_lock = PTHREAD_MUTEX_INITIALIZER };
 	struct daemon daemon = { .program = "mendfs", .report = -1, .null = -1, .log_level = options->log_level };
 	struct volume_options volume = options->volume;
 	struct onevent *onevent = NULL;
 	int rc, closed;
 
-	list_init(&front.dirs);
+	list_init(&front.listings);
 	daemon_limits();
 	/* Before anything has threads: those that hold links to other machines do not come along. */
 	if (!options->foreground && (rc = daemon_fork(&daemon, options->exit_failed)) != 0) {

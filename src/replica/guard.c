@@ -243,6 +243,12 @@ is_dead(struct guard *g)
 	return (atomic_load(&g->inside) & GUARD_DEAD) != 0;
 }
 
+void
+guard_refuse(struct guard *g)
+{
+	atomic_fetch_or(&g->inside, GUARD_DEAD);
+}
+
 /* Nobody answers: has this been so for long enough?  Then it is dead. */
 static bool
 give_up(struct guard *g, uint64_t waited_ms)
@@ -252,7 +258,7 @@ give_up(struct guard *g, uint64_t waited_ms)
 	if (waited_ms < g->options.timeout_ms ||
 	    (g->options.may_give_up != NULL && !g->options.may_give_up(g->options.arg)))
 		return false;
-	atomic_fetch_or(&g->inside, GUARD_DEAD);
+	guard_refuse(g);
 	return true;
 }
 
@@ -593,6 +599,7 @@ struct guard_opening {
 	atomic_uint refs;
 	char *path;
 	struct replica_open_options options;
+	char why[REPLICA_OPEN_WHY_MAX];	/* mutex */
 	pthread_mutex_t mutex;
 	pthread_cond_t ended;
 	bool done;			/* mutex, as those below */
@@ -621,6 +628,7 @@ opening_run(struct aside_job *job)
 	int rc;
 
 	if ((rc = replica_open(o->path, &o->options, &r)) == 0 && (rc = r->ops->lock(r, true)) != 0) {
+		(void)snprintf(o->why, sizeof(o->why), "in use by another mount or check");
 		r->ops->free(r);
 		r = NULL;
 	}
@@ -645,6 +653,8 @@ opening_new(const char *path, const struct replica_open_options *options)
 		return NULL;
 	}
 	o->options = *options;
+	/* Not the caller's: he may be gone by then. */
+	o->options.why = o->why;
 	o->job.run = opening_run;
 	atomic_init(&o->refs, 1);
 	pthread_mutex_init(&o->mutex, NULL);
@@ -674,6 +684,8 @@ guard_open(struct guard_opening **opening, const char *path, const struct replic
 	while (!o->done && rc == 0) /* NOLINT(clang-analyzer-unix.Malloc) */
 		rc = pthread_cond_clockwait(&o->ended, &o->mutex, CLOCK_MONOTONIC, &until);
 	rc = o->done ? o->rc : -EINPROGRESS;
+	if (options->why != NULL && rc != 0 && rc != -EINPROGRESS)
+		memcpy(options->why, o->why, sizeof(o->why));
 	if (rc == 0) {
 		*out = o->r;
 		o->r = NULL;

@@ -87,6 +87,6 @@ struct peer_counters {
 };
 
 /* peer_count(r, counters): as they are now; of a peer that may be in use, or dead. */
-void peer_count(struct replica *r, struct peer_counters *counters);
+void peer_count(const struct replica *r, struct peer_counters *counters);
 
 #endif

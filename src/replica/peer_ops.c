@@ -725,10 +725,11 @@ peer_check(struct replica *r)
 }
 
 static void
-peer_retire(struct replica *r)
+peer_retire(struct replica *r, bool idle)
 {
 	struct peer *p = peer_self(r);
 
+	(void)idle;
 	atomic_store(&p->stop, true);
 	peer_break(p, -ENOTCONN, ESHUTDOWN);
 }

@@ -250,6 +250,7 @@ add_new(struct volume *v, struct replica *r, struct member **out, char *why)
 	m->index = v->member_count;
 	m->volume = v;
 	m->r = r;
+	atomic_store(&m->linked_since, (int64_t)time(NULL));
 	m->meta = m->tags = REPLICA_NONE;
 	uuid_generate(&m->uuid);
 	snprintf(name, sizeof(name), "replica %u", m->index);
@@ -300,7 +301,7 @@ attach(struct volume *v, struct member *m, struct replica *r, char *why)
 		return refuse(why, -ENOMEM, "out of memory");
 	}
 	/* The keeper opens it anew. */
-	r->ops->retire(r);
+	r->ops->retire(r, false);
 	m->let_go = true;
 	pthread_mutex_lock(&v->label_lock);
 	m->label = label;

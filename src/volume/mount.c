@@ -61,6 +61,7 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	pthread_mutex_init(&v->roster_lock, NULL);
 	pthread_mutex_init(&v->label_lock, NULL);
 	pthread_mutex_init(&v->give_up_lock, NULL);
+	pthread_mutex_init(&v->walk_lock, NULL);
 	pthread_mutex_init(&v->nodes_lock, NULL);
 	pthread_mutex_init(&v->dirs_lock, NULL);
 	pthread_mutex_init(&v->dirty_lock, NULL);
@@ -113,6 +114,7 @@ member_add(struct volume *v, struct candidate *c, bool no_writes)
 		memcpy(m->name, entry->name, sizeof(m->name));
 	m->r = c->r;
 	c->r = NULL;
+	atomic_store(&m->linked_since, (int64_t)time(NULL));
 	v->member_count++;
 	if (c->behind) {
 		missed_away(v, m);

@@ -11,6 +11,7 @@
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
+#include "volume/room.h"
 #include "volume/torn.h"
 
 /* Open the tags file on one member, once. File mutex or node lock exclusively. */
@@ -60,7 +61,7 @@ page_store(struct member *m, const struct node *node, struct file *file, uint64_
 
 	if (rc != 0)
 		return rc;
-	replica_begin_late(m->r);
+	room_begin_late(m);
 	return tagfile_write(m->r, file->tags_handle[m->index], index, page);
 }
 

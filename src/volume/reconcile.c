@@ -10,6 +10,7 @@
 #include "util/log.h"
 #include "volume/members.h"
 #include "volume/reconcile.h"
+#include "volume/ways.h"
 
 static bool
 sealed(const struct judge_fact *fact)
@@ -49,6 +50,20 @@ newest(struct reconcile_copy *copies, unsigned count)
 }
 
 /*
+ * Is this a copy on this machine that went on after the newest record, or with
+ * none?  Then those that are far away may lag behind by more than one change.
+ */
+static bool
+went_on(const struct reconcile_copy *copy, const struct reconcile_copy *record)
+{
+	if (copy->m->r->far)
+		return false;
+	return record == NULL || (copy->fact->record_error == 0 &&
+	    copy->fact->record.generation == record->fact->record.generation &&
+	    (uint64_t)copy->fact->st.st_size != record->fact->record.size);
+}
+
+/*
  * How long should the file be?  As the newest record says, if any copy is, else
  * as the shortest: where copies differ only the last change was cut off, and
  * what came before is on all of them.
@@ -57,10 +72,14 @@ static uint64_t
 choose_size(const struct reconcile_copy *copies, unsigned count, const struct reconcile_copy *record)
 {
 	uint64_t shortest = UINT64_MAX, longest = 0, size;
-	bool recorded = false;
+	bool recorded = false, ahead = false;
 	unsigned i;
 
+	for (i = 0; i < count; i++)
+		ahead = ahead || went_on(&copies[i], record);
 	for (i = 0; i < count; i++) {
+		if (ahead && copies[i].m->r->far)
+			continue;
 		size = (uint64_t)copies[i].fact->st.st_size;
 		shortest = size < shortest ? size : shortest;
 		longest = size > longest ? size : longest;
@@ -214,12 +233,11 @@ reconcile_file(struct volume *v, struct reconcile_copy *copies, unsigned count, 
 		generation = record->fact->record.generation;
 		w.have_tags = true;
 		tagfile_reader_open(&w.reader, record->m->r, record->m->tags, &v->digest, &record->fact->record);
-	} else if ((rc = members_new_id(v, VOLUME_ROOT_ID, &id)) != 0) {
+	} else if ((rc = members_next_id(v, &id)) != 0) {
 		return rc;
 	}
-	if ((rc = members_mark(v, id, id)) != 0)
+	if ((rc = ways_mark_id(v, id, false)) != 0)
 		goto done;
-	intent_distrust(v->intent, id);
 	w.size = choose_size(copies, count, record);
 	if ((rc = equalise(&w)) != 0)
 		goto done;
@@ -356,12 +374,11 @@ reconcile_bare_directory(struct volume *v, struct reconcile_copy *copy)
 	if (copy->fact->record_error == 0) {
 		record = copy->fact->record;
 		record.generation++;
-	} else if ((rc = members_new_id(v, VOLUME_ROOT_ID, &record.id)) != 0) {
+	} else if ((rc = members_next_id(v, &record.id)) != 0) {
 		return rc;
 	}
-	if ((rc = members_mark(v, record.id, record.id)) != 0)
-		return rc;
 	/* What is in it may be torn as well. */
-	intent_distrust(v->intent, record.id);
+	if ((rc = ways_mark_id(v, record.id, true)) != 0)
+		return rc;
 	return stamp_directory(copy->m->r, copy->at, &v->digest, &record);
 }

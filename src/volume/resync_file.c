@@ -24,6 +24,7 @@
 #define BATCH_BYTES (64u << 20)		/* as much data may wait to be made durable */
 #define SAVE_FIRST 2			/* the member's version is to be kept before anything is written over it */
 #define PAGE_BYTES (TAGPAGE_TAGS * BLOCK)
+#define PAGES_AHEAD 256u		/* pages of a tags file whose digests are asked for at a time */
 
 /* One file under way. */
 struct work {
@@ -40,6 +41,10 @@ struct work {
 	struct tagfile_reader old;
 	bool have_old;
 	replica_handle file, tags;
+	/* Of a member that is far away: digests of pages of its tags file, from this one on. */
+	uint64_t there_first;
+	unsigned there_count;
+	uint8_t there[PAGES_AHEAD * DIGEST_SIZE];
 };
 
 static bool
@@ -105,6 +110,25 @@ resync_inode(struct resync *r, struct node *node, struct replica_at to)
 	return r->m->r->ops->store(r->m->r, to, &times, data, len);
 }
 
+int
+resync_draft(struct resync *r, const struct node *node, struct replica_at at)
+{
+	const struct record record = { .kind = RECORD_INLINE, .id = node_key(node), .mtime = node->mtime, .ctime = node->mtime };
+	const struct replica_times times = { .atime.tv_nsec = UTIME_OMIT, .mtime.tv_nsec = UTIME_OMIT };
+	uint8_t data[RECORD_SIZE_MAX];
+	int len;
+
+	if ((len = record_encode(&r->v->digest, &record, data, sizeof(data))) < 0)
+		return len;
+	return r->m->r->ops->store(r->m->r, at, &times, data, (size_t)len);
+}
+
+bool
+resync_is_draft(const struct judge_fact *fact)
+{
+	return fact->error == 0 && fact->record_error == 0 && fact->record.generation == 0;
+}
+
 bool
 resync_same_version(const struct judge_fact *fact, const struct record *record)
 {
@@ -163,6 +187,85 @@ pages_fit(struct resync *r, const struct record *record)
 	return rc == 0 && digest_equal(sum, record->sum);
 }
 
+/* A page of the node's tags file as it is to be. */
+static void
+page_make(struct resync *r, const struct work *w, uint64_t index, uint64_t count, const uint8_t *tags, uint8_t *page)
+{
+	memset(page, 0, TAGPAGE_SIZE);
+	memcpy(tagpage_tag(page, 0), tags, count * DIGEST_SIZE);
+	tagpage_seal(&r->v->digest, node_key(w->node), index, page);
+}
+
+/*
+ * Does the tags file of a member that is far away have this page?  Then neither
+ * tags nor data need travel.  False: it has not, or it cannot be said.
+ */
+static bool
+page_is(struct resync *r, struct work *w, replica_handle file, uint64_t index, const uint8_t *page)
+{
+	static const struct digest plain = { .codec = DIGEST_XXH3 };
+	struct replica *mine = r->m->r;
+	uint8_t tag[DIGEST_SIZE];
+	ssize_t n;
+
+	if (mine->ops->digest == NULL || file == REPLICA_NONE)
+		return false;
+	if (index < w->there_first || index - w->there_first >= w->there_count) {
+		n = mine->ops->digest(mine, file, w->there, PAGES_AHEAD, index * TAGPAGE_SIZE);
+		w->there_first = index;
+		w->there_count = n > 0 ? (unsigned)n / TAGPAGE_SIZE : 0;
+	}
+	if (index - w->there_first >= w->there_count)
+		return false;
+	digest_tag(&plain, page, TAGPAGE_SIZE, tag);
+	return memcmp(tag, w->there + (index - w->there_first) * DIGEST_SIZE, DIGEST_SIZE) == 0;
+}
+
+/* The sum of page ${index} of the member's tags file, which need not travel if it is what it is to be. */
+static int
+page_sum(struct resync *r, struct work *w, replica_handle file, uint64_t index, uint8_t *sum)
+{
+	uint64_t blocks = (w->node->size + BLOCK - 1) / BLOCK, first = index * TAGPAGE_TAGS, count;
+	uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE], page[TAGPAGE_SIZE];
+	int rc;
+
+	if (first < blocks) {
+		count = blocks - first < TAGPAGE_TAGS ? blocks - first : TAGPAGE_TAGS;
+		if ((rc = blocks_tags(r->v, w->node, first, count, tags)) != 0)
+			return rc;
+		page_make(r, w, index, count, tags, page);
+		if (page_is(r, w, file, index, page)) {
+			memcpy(sum, tagpage_sum(page), DIGEST_SIZE);
+			return 0;
+		}
+	}
+	rc = tagfile_read(r->m->r, file, &r->v->digest, node_key(w->node), index, page);
+	memcpy(sum, tagpage_sum(page), DIGEST_SIZE);
+	return rc;
+}
+
+/* As pages_fit, of a member that is far away; the node's file is attached. */
+static bool
+pages_fit_there(struct resync *r, struct work *w)
+{
+	uint8_t sum[DIGEST_SIZE] = { 0 }, one[DIGEST_SIZE];
+	const struct record *record = &w->fact.record;
+	replica_handle file;
+	uint64_t i;
+	int rc;
+
+	if (r->m->r->ops->digest == NULL || record->kind != RECORD_PAGED)
+		return pages_fit(r, record);
+	if (tagfile_open(r->m->r, r->m->tags, record->id, false, &file) != 0)
+		return digest_is_zero(record->sum);
+	for (i = 0, rc = 0; rc == 0 && i < tagfile_page_count(record->size); i++) {
+		rc = page_sum(r, w, file, i, one);
+		digest_xor(sum, one);
+	}
+	r->m->r->ops->close(r->m->r, file);
+	return rc == 0 && digest_equal(sum, record->sum);
+}
+
 /* What is to be done?  1: nothing; SAVE_FIRST.  Tree lock; node lock, exclusively. */
 static int
 look(struct resync *r, struct work *w)
@@ -184,10 +287,12 @@ look(struct resync *r, struct work *w)
 	if (!S_ISREG(w->fact.st.st_mode) || (w->fact.record_error == 0 && w->fact.record.id != node_key(node)))
 		return -ESTALE;
 	marked = missed_suspect(r->v, r->m, node);
-	w->suspect = !w->fresh && (marked || !sealed(&w->fact));
+	w->suspect = !w->fresh && (marked || !sealed(&w->fact) || resync_is_draft(&w->fact));
 	if (!w->fresh && !w->suspect && w->fact.meta_matches && same_record(&w->fact.record, &w->record) &&
 	    pages_fit(r, &w->fact.record))
 		return 1;
+	if (resync_is_draft(&w->fact))
+		return 0;
 	if (r->keep)
 		return w->fresh || resync_same_version(&w->fact, &w->record) || resync_is_ours(r, &w->fact.st) ? 0 : SAVE_FIRST;
 	if (!w->fresh && !marked && w->fact.record_error == 0 && !sealed(&w->fact) && resync_foreign(r, &w->fact.st))
@@ -225,7 +330,7 @@ begin(struct resync *r, struct work *w)
 		return rc;
 	if ((rc = files_open_all(r->v, node, false)) != 0 || (rc = mine->ops->open(mine, w->to, true, &w->file, NULL)) != 0)
 		return rc;
-	if (!w->fresh && !w->suspect && !pages_fit(r, &w->fact.record))
+	if (!w->fresh && !w->suspect && !pages_fit_there(r, w))
 		w->suspect = true;
 	if (!w->fresh && w->fact.record_error == 0) {
 		tagfile_reader_open(&w->old, mine, r->m->tags, &r->v->digest, &w->fact.record);
@@ -348,13 +453,12 @@ read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count)
 static int
 put_page(struct resync *r, struct work *w, uint64_t index, uint64_t count, const uint8_t *tags)
 {
-	uint8_t page[TAGPAGE_SIZE] = { 0 }, now[TAGPAGE_SIZE];
+	uint8_t page[TAGPAGE_SIZE], now[TAGPAGE_SIZE];
 	int rc;
 
 	if (w->tags == REPLICA_NONE)
 		return 0;
-	memcpy(tagpage_tag(page, 0), tags, count * DIGEST_SIZE);
-	tagpage_seal(&r->v->digest, node_key(w->node), index, page);
+	page_make(r, w, index, count, tags, page);
 	rc = tagfile_read(r->m->r, w->tags, &r->v->digest, node_key(w->node), index, now);
 	if (rc == 0 && memcmp(page, now, sizeof(page)) == 0)
 		return 0;
@@ -368,7 +472,7 @@ static int
 put_one_page(struct resync *r, struct work *w, uint64_t index)
 {
 	uint64_t blocks = (w->node->size + BLOCK - 1) / BLOCK, first = index * TAGPAGE_TAGS, count, i, run;
-	uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE];
+	uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE], page[TAGPAGE_SIZE];
 	const uint8_t *bytes = NULL;
 	ssize_t have = 0;
 	bool zeros;
@@ -380,9 +484,15 @@ put_one_page(struct resync *r, struct work *w, uint64_t index)
 	if ((rc = blocks_tags(r->v, w->node, first, count, tags)) != 0)
 		return rc;
 	if (w->suspect) {
+		if (blocks_match_there(r->v, r->m, w->file, w->node, first, count, tags))
+			return put_page(r, w, index, count, tags);
 		bytes = r->theirs;
 		if ((have = read_theirs(r, w, first, count)) < 0)
 			return (int)have;
+	} else if (w->have_old && w->fact.record.kind == RECORD_PAGED) {
+		page_make(r, w, index, count, tags, page);
+		if (page_is(r, w, w->tags, index, page))
+			return 0;
 	}
 	for (i = 0; i < count; i += run) {
 		run = 1;
@@ -517,7 +627,7 @@ resync_file(struct resync *r, struct node *node, replica_handle dir, const char 
 	}
 	if (rc < 0 && w->wrote)
 		missed_mark_suspect(r->m, node);
-	/* Made for nothing; it has no record, and would pass for somebody else's. */
+	/* Made for nothing, in room that somebody needs. */
 	if (fresh && room_lacks(rc))
 		(void)r->m->r->ops->unlink(r->m->r, dir, name, false);
 	detach(w);
@@ -570,6 +680,24 @@ copy_nameless(struct resync *r, struct work *w)
 	return r->m->r->ops->store(r->m->r, (struct replica_at){ w->file, NULL }, &times, w->source, w->source_len);
 }
 
+/* Owner, mode and xattrs, from a member whose own are proved: the file may have to stand for all of them soon. */
+static int
+copy_nameless_meta(struct resync *r, struct work *w)
+{
+	struct copy c = { .digest = &r->v->digest, .dst = r->m->r, .src_tags = REPLICA_NONE, .dst_tags = REPLICA_NONE };
+	struct handles_place place;
+	struct member *proved;
+	int rc;
+
+	if ((rc = change_meta_before(r->v, w->node, &proved)) != 0 ||
+	    (rc = handles_at(r->v, proved, w->node, &place)) != 0)
+		return rc;
+	c.src = proved->r;
+	rc = copy_meta(&c, place.at, (struct replica_at){ w->file, NULL });
+	handles_at_done(r->v, &place);
+	return rc;
+}
+
 int
 resync_nameless(struct resync *r, struct node *node)
 {
@@ -594,7 +722,7 @@ resync_nameless(struct resync *r, struct node *node)
 	    /* It may be there from before the loss, with pages that the file has had no tags in since. */
 	    ((rc = tagfile_open(mine, r->m->tags, node_key(node), true, &w->tags)) == 0 &&
 	    (rc = mine->ops->truncate(mine, w->tags, 0)) == 0)) &&
-	    (rc = copy_nameless(r, w)) == 0) {
+	    (rc = copy_nameless_meta(r, w)) == 0 && (rc = copy_nameless(r, w)) == 0) {
 		node->file->handle[r->m->index] = w->file;
 		node->file->writable[r->m->index] = true;
 		w->file = REPLICA_NONE;

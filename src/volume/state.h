@@ -36,6 +36,7 @@
 #include "hash/digest.h"
 #include "meta/intent.h"
 #include "meta/tags.h"
+#include "replica/open.h"
 #include "replica/replica.h"
 #include "util/hashmap.h"
 #include "util/lane.h"
@@ -99,6 +100,8 @@ struct member {
 	struct replica **retired;	/* what it was before, still spoken of; keeper's */
 	unsigned retired_count;
 	atomic_bool let_go;		/* nothing of ours is open there any more; keeper's */
+	char why_away[REPLICA_OPEN_WHY_MAX];	/* why it could not be opened when it was last looked for; status lock */
+	_Atomic int64_t linked_since;	/* one that is far away: when it was connected; seconds since 1970 */
 	bool unfit;			/* what stands there was found unfit, and this was said; keeper's */
 	struct member *replaces;	/* to be removed when this one is in sync; roster lock */
 	uint64_t probe_ms, wait_ms;	/* when it is looked for, and how long after that again; keeper's */
@@ -216,8 +219,11 @@ struct volume {
 	_Atomic bool walker_stop;
 	_Atomic bool reconciling;	/* the walker is at it, */
 	_Atomic uint64_t walked_names, walked_files;	/* and has come so far */
-	_Atomic bool walk_again;	/* something that is to be settled got another name meanwhile */
-	_Atomic bool walk_moved;	/* something got another name, or none: what the walk has not seen may be there */
+	pthread_mutex_t walk_lock;	/* a leaf: */
+	struct node **walk_moved;	/* what is to be settled and got other names meanwhile; holds references */
+	size_t walk_moved_count, walk_moved_room;
+	_Atomic bool walk_lost;		/* some of these found no room */
+	_Atomic bool walk_gone;		/* something lost its last name: its tags are looked after by who has it open */
 };
 
 /* One name of a node. */
@@ -278,6 +284,7 @@ struct node {
 
 	struct link *links;		/* tree lock */
 	bool hashed;			/* in by_id; nodes lock */
+	_Atomic uint32_t placed;	/* the intent's epoch in which the way to it was marked (volume/ways), and a file's region with it */
 
 	pthread_rwlock_t lock;		/* all below */
 	_Atomic mode_t mode;		/* its type never changes, and is looked at without the lock */

@@ -3,6 +3,7 @@
 fault_tests = \
 	tests/fault/test_cut \
 	tests/fault/test_enroll \
+	tests/fault/test_far \
 	tests/fault/test_full \
 	tests/fault/test_lost \
 	tests/fault/test_members \
@@ -18,6 +19,8 @@ tests_fault_test_cut_SOURCES = tests/fault/test_cut.c $(fault_rig)
 tests_fault_test_cut_LDADD = $(fault_test_libs)
 tests_fault_test_enroll_SOURCES = tests/fault/test_enroll.c $(fault_rig)
 tests_fault_test_enroll_LDADD = $(fault_test_libs)
+tests_fault_test_far_SOURCES = tests/fault/test_far.c $(fault_rig)
+tests_fault_test_far_LDADD = $(fault_test_libs)
 tests_fault_test_full_SOURCES = tests/fault/test_full.c $(fault_rig)
 tests_fault_test_full_LDADD = $(fault_test_libs)
 tests_fault_test_lost_SOURCES = tests/fault/test_lost.c $(fault_rig)

@@ -137,7 +137,8 @@ static int
 wrap(void *arg, unsigned index, struct replica **r)
 {
 	struct rig *rig = arg;
-	const struct peer_options peer = { .link_timeout_ms = 60000, .ack_fsync = rig->ack_fsync };
+	const struct peer_options peer = { .link_timeout_ms = 60000, .ack_fsync = rig->ack_fsync,
+	    .timeout_ms = rig->timeout_ms };
 	struct replica *wrapped;
 	int rc;
 
@@ -149,9 +150,21 @@ wrap(void *arg, unsigned index, struct replica **r)
 	*r = wrapped;
 	if ((rig->far & 1u << index) == 0)
 		return 0;
-	if ((rc = far_put(wrapped, &peer, r, NULL)) != 0)
+	if ((rc = far_put(wrapped, &peer, r, &rig->away[index])) != 0)
 		give_up("a replica far away");
 	return 0;
+}
+
+void
+rig_far_cut(struct rig *rig, unsigned i)
+{
+	far_cut(rig->away[i]);
+}
+
+void
+rig_far_stop(struct rig *rig, unsigned i, bool stop)
+{
+	far_stop(rig->away[i], stop);
 }
 
 bool
@@ -165,6 +178,19 @@ rig_pulled(struct rig *rig)
 	return pulled;
 }
 
+/* All peers were freed. */
+static void
+far_ends(struct rig *rig)
+{
+	unsigned i;
+
+	for (i = 0; i < RIG_MEMBERS_MAX; i++) {
+		if (rig->away[i] != NULL)
+			far_done(rig->away[i]);
+		rig->away[i] = NULL;
+	}
+}
+
 int
 rig_open(struct rig *rig)
 {
@@ -173,13 +199,16 @@ rig_open(struct rig *rig)
 	    .timeout_ms = rig->timeout_ms, .watch_all = true, .degraded = rig->degraded,
 	    .wrap = wrap, .wrap_arg = rig };
 	unsigned i;
+	int rc;
 
 	for (i = 0; i < rig->members; i++)
 		paths[i] = rig->path[i];
 	memset(rig->open, 0, sizeof(rig->open));
 	rig->steps = 0;
 	rig->v = NULL;
-	return volume_open(&options, &rig->v);
+	if ((rc = volume_open(&options, &rig->v)) != 0)
+		far_ends(rig);
+	return rc;
 }
 
 int
@@ -196,6 +225,7 @@ rig_close(struct rig *rig)
 	memset(rig->open, 0, sizeof(rig->open));
 	rc = volume_close(rig->v);
 	rig->v = NULL;
+	far_ends(rig);
 	return rc;
 }
 
@@ -294,6 +324,8 @@ make_name(struct rig *rig, const char *verb, const char *path, const char *more)
 
 	if ((rc = lookup_dir(rig, path, &dir, &name)) != 0)
 		return rc;
+	if (rig->spread)
+		atomic_fetch_add(&rig->v->next_id, INTENT_REGION);
 	if (strcmp(verb, "mkdir") == 0)
 		rc = names_mkdir(rig->v, dir, name, 0755, caller(), &node, &st);
 	else if (strcmp(verb, "symlink") == 0)

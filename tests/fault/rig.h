@@ -24,12 +24,14 @@ struct rig {
 	unsigned members;
 	char path[RIG_MEMBERS_MAX][PATH_MAX / 2];
 	bool degraded;			/* -o degraded */
+	bool spread;			/* all that is made is of a region of its own */
 	struct volume *v;
 	struct fault_plug plug;
 	/* Put around each replica, below the plug; NULL: nothing. */
 	int (*wrap)(void *arg, unsigned index, struct replica **r);
 	void *wrap_arg;
 	uint32_t far;			/* a bit for each replica that is put far away (tests/far.h); FAULT_FAR in the environment */
+	struct far *away[RIG_MEMBERS_MAX];	/* their far ends, until the volume is closed */
 	bool ack_fsync;			/* which may lag behind then; FAULT_ACK=1 */
 	unsigned timeout_ms;		/* of every call, once the threads are started; 0: none */
 	struct { struct node *node; char name[160]; } open[RIG_OPEN_MAX];
@@ -71,6 +73,10 @@ char *rig_tree(struct rig *rig);
 char *rig_copy(struct rig *rig, unsigned i);
 /* rig_fsck(rig, out): fsck.mendfs -n; its exit bits, and what it says; malloc'd. */
 int rig_fsck(struct rig *rig, char **out);
+
+/* rig_far_cut(rig, i), rig_far_stop(rig, i, stop): as far_cut and far_stop, of a replica that is far away and in use. */
+void rig_far_cut(struct rig *rig, unsigned i);
+void rig_far_stop(struct rig *rig, unsigned i, bool stop);
 
 /* rig_number(name, otherwise): the value of an environment variable. */
 uint64_t rig_number(const char *name, uint64_t otherwise);

@@ -287,7 +287,7 @@ START_TEST(a_cut_link_is_dead_for_good)
 	ck_assert_int_eq(r->ops->list(r, REPLICA_ROOT, count_call, NULL), -ENOTCONN);
 	ck_assert_int_eq(counters().alive, false);
 	r->ops->close(r, file);
-	r->ops->retire(r);
+	r->ops->retire(r, true);
 }
 END_TEST
 
