@@ -16,13 +16,16 @@ ms() {
 	MS=$((($(date +%s%N) - began) / 1000000))
 }
 
-# costs WHAT COUNT MOST COMMAND...: it makes so many round trips each, at most, in hundredths.
+# waits: how often somebody waited for an answer of the replica, so far.
+waits() { status '.replicas[1].link.round_trips'; }
+
+# costs WHAT COUNT MOST COMMAND...: it waits for the line so often each, at most, in hundredths.
 costs() {
 	local what=$1 count=$2 most=$3 before got
 	shift 3
-	before=$(proxy_turns)
+	before=$(waits)
 	"$@" || fail "$what"
-	got=$((($(proxy_turns) - before) * 100 / count))
+	got=$((($(waits) - before) * 100 / count))
 	note "$what: $((got / 100)).$(printf %02d $((got % 100))) round trips each"
 	[ $got -le "$most" ] || fail "$what: more than $most hundredths of a round trip"
 }
@@ -75,8 +78,9 @@ settled
 note "ack=write, $RTT ms"
 proxy delay $((RTT / 2))
 work write 1	# opened everywhere
-costs "write(2)" $WRITES 130 work write $WRITES
-costs "create, write, close" $WRITES 250 work create $WRITES
+# With what the flusher waits for meanwhile, which nobody else does: a new file's record.
+costs "write(2)" $WRITES 150 work write $WRITES
+costs "create, write, close" $WRITES 350 work create $WRITES
 costs "rename" $WRITES 250 work name $WRITES
 proxy delay 20
 ms work write 10

@@ -21,7 +21,7 @@
  *	replay N		send the first N bytes of that to the server once more, on
  *				a connection of its own (0: all), and answer with the
  *				number of bytes that came back until the server hung up or
- *				2 s passed
+ *				0.3 s passed, in which nothing else is handed on
  *	quit
  */
 
@@ -224,7 +224,7 @@ static void
 replay(size_t len)
 {
 	struct pollfd poll_fd = { .fd = dial(), .events = POLLIN };
-	const uint64_t until = now_us() + 2000000;
+	const uint64_t until = now_us() + 300000;
 	uint8_t bytes[4096];
 	size_t back = 0;
 	ssize_t got;
@@ -233,7 +233,7 @@ replay(size_t len)
 		len = recorded_len;
 	if (poll_fd.fd < 0 || send(poll_fd.fd, recorded, len, MSG_NOSIGNAL) < 0)
 		die("replay");
-	while (now_us() < until && poll(&poll_fd, 1, 100) >= 0) {
+	while (now_us() < until && poll(&poll_fd, 1, 50) >= 0) {
 		if ((poll_fd.revents & (POLLIN | POLLHUP | POLLERR)) == 0)
 			continue;
 		if ((got = recv(poll_fd.fd, bytes, sizeof(bytes), 0)) <= 0)
