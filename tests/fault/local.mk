@@ -4,6 +4,8 @@ fault_tests = \
 	tests/fault/test_cut \
 	tests/fault/test_enroll \
 	tests/fault/test_far \
+	tests/fault/test_far_cut \
+	tests/fault/test_far_power \
 	tests/fault/test_full \
 	tests/fault/test_lost \
 	tests/fault/test_members \
@@ -31,3 +33,11 @@ tests_fault_test_power_SOURCES = tests/fault/test_power.c tests/fault/power.c te
 tests_fault_test_power_LDADD = $(fault_test_libs)
 tests_fault_test_open_SOURCES = tests/fault/test_open.c $(fault_rig)
 tests_fault_test_open_LDADD = $(fault_test_libs)
+
+# The same with the second replica on another machine, which lags behind when the power goes.
+tests_fault_test_far_cut_SOURCES = tests/fault/test_cut.c $(fault_rig)
+tests_fault_test_far_cut_CPPFLAGS = $(AM_CPPFLAGS) -DFAULT_FAR=2 -DFAULT_STRIDE=61
+tests_fault_test_far_cut_LDADD = $(fault_test_libs)
+tests_fault_test_far_power_SOURCES = tests/fault/test_power.c tests/fault/power.c tests/fault/power.h $(fault_rig)
+tests_fault_test_far_power_CPPFLAGS = $(AM_CPPFLAGS) -DFAULT_FAR=2 -DFAULT_ACK=1 -DFAULT_SECONDS=4
+tests_fault_test_far_power_LDADD = $(fault_test_libs)

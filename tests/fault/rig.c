@@ -24,9 +24,6 @@
 
 #define SHOWN_MTIME_MAX 1000000000	/* a time that a step set; later ones are the clock's */
 #define SETTLE_MS 20000
-#ifndef FAULT_FAR
-#define FAULT_FAR 0
-#endif
 
 static void
 give_up(const char *what)
@@ -90,7 +87,7 @@ rig_init(struct rig *rig, unsigned members)
 	memset(rig, 0, sizeof(*rig));
 	rig->members = members;
 	rig->far = (uint32_t)rig_number("FAULT_FAR", FAULT_FAR);
-	rig->ack_fsync = rig_number("FAULT_ACK", 0) != 0;
+	rig->ack_fsync = rig_number("FAULT_ACK", FAULT_ACK) != 0;
 	pthread_mutex_init(&rig->plug.mutex, NULL);
 	snprintf(rig->base, sizeof(rig->base), "%s/rig.XXXXXX", scratch);
 	if (mkdtemp(rig->base) == NULL)

@@ -19,6 +19,20 @@
 #define RIG_OPEN_MAX 8
 #define RIG_STEPS_MAX 40
 
+/* What the environment's variables of these names are unless they are set; the makefile may say so, too. */
+#ifndef FAULT_FAR
+#define FAULT_FAR 0
+#endif
+#ifndef FAULT_ACK
+#define FAULT_ACK 0
+#endif
+#ifndef FAULT_STRIDE
+#define FAULT_STRIDE 1
+#endif
+#ifndef FAULT_SECONDS
+#define FAULT_SECONDS 20
+#endif
+
 struct rig {
 	char base[PATH_MAX / 4];
 	unsigned members;
