@@ -82,7 +82,7 @@ handles_hold(struct handle *handle)
 }
 
 void
-handles_drop(struct handles *h, struct handle *handle)
+handles_let_go(struct handles *h, struct handle *handle)
 {
 	/* Never the root: the session itself holds it. */
 	if (atomic_fetch_sub(&handle->holders, 1) != 1)
@@ -100,7 +100,7 @@ handles_close(struct handles *h, uint32_t number, bool file)
 		return -EBADF;
 	h->table[number] = NULL;
 	h->count--;
-	handles_drop(h, handle);
+	handles_let_go(h, handle);
 	return 0;
 }
 
@@ -109,7 +109,7 @@ handles_close_all(struct handles *h)
 {
 	for (size_t i = 0; i < h->room; i++)
 		if (h->table[i] != NULL)
-			handles_drop(h, h->table[i]);
+			handles_let_go(h, h->table[i]);
 	free(h->table);
 	h->table = NULL;
 	h->room = 0;

@@ -46,9 +46,9 @@ void handles_put(struct handles *h, uint32_t number, struct handle *handle);
 
 /* handles_find(h, number): NULL: no such handle. */
 struct handle *handles_find(struct handles *h, uint32_t number);
-/* handles_hold(handle), handles_drop(h, handle): by any thread; the last one closes it. */
+/* handles_hold(handle), handles_let_go(h, handle): by any thread; the last one closes it. */
 void handles_hold(struct handle *handle);
-void handles_drop(struct handles *h, struct handle *handle);
+void handles_let_go(struct handles *h, struct handle *handle);
 /* handles_close(h, number, file): -EBADF: no such handle, or one of the other kind. */
 int handles_close(struct handles *h, uint32_t number, bool file);
 /* handles_close_all(h): nobody holds any. */

@@ -206,7 +206,7 @@ run_job(struct jobs *jobs, struct job *job, bool cancelled)
 	if (!cancelled)
 		run_slow(s, job, &replies);
 	if (job->held != NULL)
-		handles_drop(&s->handles, job->held);
+		handles_let_go(&s->handles, job->held);
 	free(job);
 }
 
