@@ -392,7 +392,7 @@ let_go(struct session *s)
 		return;
 	s->retired = true;
 	handles_close_all(&s->handles);
-	s->r->ops->retire(s->r);
+	s->r->ops->retire(s->r, true);
 	s->exclusive = false;
 	atomic_store(&s->locked, false);
 }

@@ -105,6 +105,25 @@ resync_inode(struct resync *r, struct node *node, struct replica_at to)
 	return r->m->r->ops->store(r->m->r, to, &times, data, len);
 }
 
+int
+resync_draft(struct resync *r, const struct node *node, struct replica_at at)
+{
+	const struct record record = { .kind = RECORD_INLINE, .id = node_key(node), .mtime = node->mtime, .ctime = node->mtime };
+	const struct replica_times times = { .atime.tv_nsec = UTIME_OMIT, .mtime.tv_nsec = UTIME_OMIT };
+	uint8_t data[RECORD_SIZE_MAX];
+	int len;
+
+	if ((len = record_encode(&r->v->digest, &record, data, sizeof(data))) < 0)
+		return len;
+	return r->m->r->ops->store(r->m->r, at, &times, data, (size_t)len);
+}
+
+bool
+resync_is_draft(const struct judge_fact *fact)
+{
+	return fact->error == 0 && fact->record_error == 0 && fact->record.generation == 0;
+}
+
 bool
 resync_same_version(const struct judge_fact *fact, const struct record *record)
 {
@@ -184,10 +203,12 @@ look(struct resync *r, struct work *w)
 	if (!S_ISREG(w->fact.st.st_mode) || (w->fact.record_error == 0 && w->fact.record.id != node_key(node)))
 		return -ESTALE;
 	marked = missed_suspect(r->v, r->m, node);
-	w->suspect = !w->fresh && (marked || !sealed(&w->fact));
+	w->suspect = !w->fresh && (marked || !sealed(&w->fact) || resync_is_draft(&w->fact));
 	if (!w->fresh && !w->suspect && w->fact.meta_matches && same_record(&w->fact.record, &w->record) &&
 	    pages_fit(r, &w->fact.record))
 		return 1;
+	if (resync_is_draft(&w->fact))
+		return 0;
 	if (r->keep)
 		return w->fresh || resync_same_version(&w->fact, &w->record) || resync_is_ours(r, &w->fact.st) ? 0 : SAVE_FIRST;
 	if (!w->fresh && !marked && w->fact.record_error == 0 && !sealed(&w->fact) && resync_foreign(r, &w->fact.st))
@@ -517,7 +538,7 @@ resync_file(struct resync *r, struct node *node, replica_handle dir, const char 
 	}
 	if (rc < 0 && w->wrote)
 		missed_mark_suspect(r->m, node);
-	/* Made for nothing; it has no record, and would pass for somebody else's. */
+	/* Made for nothing, in room that somebody needs. */
 	if (fresh && room_lacks(rc))
 		(void)r->m->r->ops->unlink(r->m->r, dir, name, false);
 	detach(w);

@@ -4,6 +4,7 @@
  * it is back both are alike.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 #define TIMEOUT_MS 250			/* in which a busy machine has a thread run */
 #define RESYNC_MS 20000
+#define CUT_STRIDE 4			/* so many tests share the cuts */
 
 static struct rig rig;
 static struct replica *failing[RIG_MEMBERS_MAX];
@@ -66,12 +68,11 @@ open_volume(void)
 
 /* Mount once more: the lost one is brought up to date.  Then all is the same. */
 static void
-close_and_compare(void)
+close_and_compare_closed(void)
 {
 	char *a, *b, *said;
 	int i;
 
-	ck_assert_int_eq(rig_close(&rig), 0);
 	rig.timeout_ms = 0;
 	open_volume();
 	for (i = 0; i < RESYNC_MS && members_in_sync(rig.v) < 2; i++)
@@ -85,6 +86,13 @@ close_and_compare(void)
 	free(a);
 	free(b);
 	free(said);
+}
+
+static void
+close_and_compare(void)
+{
+	ck_assert_int_eq(rig_close(&rig), 0);
+	close_and_compare_closed();
 }
 
 static const char *const steps[] = {
@@ -304,6 +312,101 @@ START_TEST(nameless)
 }
 END_TEST
 
+/* What is in the quarantine of the replica that is behind. */
+static unsigned
+quarantined(void)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	unsigned count = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/.mendfs/quarantine", rig.path[1]);
+	if ((dir = opendir(path)) == NULL)
+		return 0;
+	while ((e = readdir(dir)) != NULL)
+		count += *e->d_name != '.';
+	closedir(dir);
+	return count;
+}
+
+/* Replica 0 alone; the other one misses it. */
+static void
+open_alone(void)
+{
+	rig.members = 1;
+	rig.degraded = true;
+	open_volume();
+}
+
+static void
+close_alone(void)
+{
+	ck_assert_int_eq(rig_close(&rig), 0);
+	rig.members = 2;
+	rig.degraded = false;
+}
+
+/* The resync of new files is cut off at the nth change; false: it came through. */
+static bool
+cut_resync(uint64_t nth)
+{
+	bool pulled;
+	int i;
+
+	rig_plug(&rig, nth, false);
+	if (rig_open(&rig) == 0) {
+		(void)volume_start(rig.v);
+		for (i = 0; i < RESYNC_MS && members_in_sync(rig.v) < 2 && !rig_pulled(&rig); i++)
+			usleep(1000);
+	}
+	pulled = rig_pulled(&rig);
+	rig_close(&rig);
+	rig_plug(&rig, 0, false);
+	return pulled;
+}
+
+/*
+ * What a resync made before it was cut off is its own: it is finished, moved or
+ * removed by the next one, and never taken for somebody else's.
+ */
+START_TEST(cut_off_resync)
+{
+	uint64_t nth = (uint64_t)_i;
+	bool pulled = true;
+
+	rig.timeout_ms = 0;
+	for (; pulled; nth += CUT_STRIDE) {
+		rig_clear(&rig);
+		open_volume();
+		ck_assert_int_eq(rig_close(&rig), 0);
+		open_alone();
+		step("mkdir d");
+		step("create d/a");
+		step("write d/a 0 5000 p");
+		step("create d/b");
+		step("write d/b 0 900000 q");
+		step("create c");
+		step("write c 0 300000 r");
+		step("mkdir d/e");
+		step("create d/e/f");
+		step("write d/e/f 0 100 s");
+		step("link d/e/f g");
+		close_alone();
+		pulled = cut_resync(nth);
+		open_alone();
+		step("unlink d/a");
+		step("rename d/b b");
+		step("unlink c");
+		step("rename d/e e");
+		step("rmdir d");
+		close_alone();
+		close_and_compare_closed();
+		ck_assert_msg(quarantined() == 0, "cut at change %llu: something went to quarantine", (unsigned long long)nth);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -322,6 +425,7 @@ main(void)
 	tcase_add_loop_test(tcase, nameless, 0, 4);
 	tcase_add_loop_test(tcase, unreadable, 0, (int)(sizeof(errors) / sizeof(errors[0])));
 	tcase_add_loop_test(tcase, unchangeable, 0, (int)(sizeof(write_errors) / sizeof(write_errors[0])));
+	tcase_add_loop_test(tcase, cut_off_resync, 1, 1 + CUT_STRIDE);
 	suite_add_tcase(suite, tcase);
 	rc = check_main(suite);
 	rig_end();
