@@ -96,6 +96,9 @@ change_begin(struct change *c, struct quota *quota, struct replica *r, const str
 	c->known = false;
 	if (quota == NULL)
 		return 0;
+	/* What takes a name needs no room: change_end() always follows. */
+	if (effect_of(what->q) == TAKES_NAME)
+		quota_enter(quota);
 	look_before(c, effect_of(what->q));
 	if ((need = need_of(what->q)) == 0 || overwrites(c))
 		return 0;
@@ -163,6 +166,7 @@ change_end(struct change *c, int rc, replica_handle made)
 	case TAKES_NAME:
 		if (rc >= 0)
 			name_went(c);
+		quota_leave(c->quota);
 		break;
 	case NAMELESS:
 		if (rc >= 0)
@@ -184,13 +188,18 @@ change_opened(struct quota *quota, struct replica *r, replica_handle handle)
 }
 
 void
-change_closing(struct quota *quota, struct replica *r, replica_handle handle)
+change_close(struct quota *quota, struct replica *r, replica_handle handle, void (*close)(struct replica *, replica_handle))
 {
 	const struct replica_at at = { .handle = handle, .name = NULL };
 	struct stat st;
 
-	if (quota == NULL || r->ops->stat(r, at, &st) != 0)
+	if (quota == NULL) {
+		close(r, handle);
 		return;
-	if (quota_release(quota, &st) && st.st_nlink == 0)
+	}
+	quota_enter(quota);
+	if (r->ops->stat(r, at, &st) == 0 && quota_release(quota, &st) && st.st_nlink == 0)
 		quota_add(quota, -(int64_t)quota_size(&st));
+	close(r, handle);
+	quota_leave(quota);
 }

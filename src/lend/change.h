@@ -36,8 +36,9 @@ int change_begin(struct change *c, struct quota *quota, struct replica *r, const
 /* change_end(c, rc, made): it was done, or failed.  ${made}: TMPFILE's handle. */
 void change_end(struct change *c, int rc, replica_handle made);
 
-/* change_opened(quota, r, handle), change_closing(quota, r, handle): before it is closed. */
+/* change_opened(quota, r, handle): a handle keeps its inode from now on ... */
 void change_opened(struct quota *quota, struct replica *r, replica_handle handle);
-void change_closing(struct quota *quota, struct replica *r, replica_handle handle);
+/* ... until change_close(quota, r, handle, close), which closes it. */
+void change_close(struct quota *quota, struct replica *r, replica_handle handle, void (*close)(struct replica *, replica_handle));
 
 #endif

@@ -386,7 +386,10 @@ execute_handle(const struct proto_request *q)
 size_t
 execute_room(const struct proto_request *q)
 {
-	return q->op == PROTO_PREAD || q->op == PROTO_PREAD_CACHED ? q->size : calls[q->op].room;
+	/* Nothing read is read into something all the same. */
+	if (q->op == PROTO_PREAD || q->op == PROTO_PREAD_CACHED)
+		return q->size > 0 ? q->size : 1;
+	return calls[q->op].room;
 }
 
 int

@@ -87,11 +87,7 @@ handles_let_go(struct handles *h, struct handle *handle)
 	/* Never the root: the session itself holds it. */
 	if (atomic_fetch_sub(&handle->holders, 1) != 1)
 		return;
-	change_closing(h->quota, h->r, handle->inner);
-	if (handle->file)
-		h->r->ops->close(h->r, handle->inner);
-	else
-		h->r->ops->dir_close(h->r, handle->inner);
+	change_close(h->quota, h->r, handle->inner, handle->file ? h->r->ops->close : h->r->ops->dir_close);
 	free(handle);
 }
 

@@ -11,6 +11,7 @@
 
 struct quota {
 	uint64_t limit;
+	pthread_mutex_t order;		/* quota_enter(); before the other one */
 	pthread_mutex_t mutex;		/* all below */
 	uint64_t used;
 	struct hashmap held;		/* struct holding by key_of() */
@@ -29,6 +30,7 @@ quota_new(uint64_t limit, struct quota **quota)
 		free(q);
 		return -ENOMEM;
 	}
+	pthread_mutex_init(&q->order, NULL);
 	pthread_mutex_init(&q->mutex, NULL);
 	q->limit = limit;
 	*quota = q;
@@ -50,7 +52,20 @@ quota_free(struct quota *q)
 	hashmap_each(&q->held, free_holding, &q->held);
 	hashmap_free(&q->held);
 	pthread_mutex_destroy(&q->mutex);
+	pthread_mutex_destroy(&q->order);
 	free(q);
+}
+
+void
+quota_enter(struct quota *q)
+{
+	pthread_mutex_lock(&q->order);
+}
+
+void
+quota_leave(struct quota *q)
+{
+	pthread_mutex_unlock(&q->order);
 }
 
 uint64_t

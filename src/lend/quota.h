@@ -44,6 +44,13 @@ void quota_statfs(struct quota *quota, struct statvfs *st);
  * What follows is lend/change's, which knows what a request changes.
  */
 
+/*
+ * quota_enter(quota), quota_leave(quota):
+ * Around what takes a name and what closes a handle, with the counting of it:
+ * which of the two was the last that an inode had must be clear.
+ */
+void quota_enter(struct quota *quota);
+void quota_leave(struct quota *quota);
 /* quota_room(quota, more): would ${more} bytes go beyond the limit?  -EDQUOT. */
 int quota_room(struct quota *quota, uint64_t more);
 /* quota_add(quota, bytes): ${bytes}, negative too, are used now; never less than none. */

@@ -308,7 +308,7 @@ read_or_defer(struct session *s, const struct proto_request *q, struct handle *h
 	int rc;
 
 	cached.op = PROTO_PREAD_CACHED;
-	if (have_buffer(s, q->size) != 0)
+	if (have_buffer(s, execute_room(q)) != 0)
 		return answer_result(s, q, -ENOMEM);
 	x.buffer = s->buffer;
 	if ((rc = execute(&x)) == -EAGAIN || rc == -EOPNOTSUPP)
@@ -409,7 +409,7 @@ bye(struct session *s, const struct proto_request *q)
 	let_go(s);
 	if ((rc = answer_result(s, q, 0)) != 0 || (rc = replies_flush(&s->replies)) != 0)
 		return rc;
-	return (rc = link_bye(s->link)) != 0 ? rc : SAID_BYE;
+	return SAID_BYE;
 }
 
 static int
@@ -542,5 +542,7 @@ session_run(struct session *s)
 	}
 	jobs_wait(&s->jobs);
 	let_go(s);
+	if (rc == SAID_BYE)
+		(void)link_bye(s->link);
 	return rc == SAID_BYE ? 0 : rc;
 }

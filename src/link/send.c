@@ -93,6 +93,21 @@ gather(struct cursor *c, uint8_t *out, size_t len)
 	}
 }
 
+/* The next ${len} bytes where they are if they are in one piece, else copied to ${room}. */
+static const uint8_t *
+next_piece(struct cursor *c, uint8_t *room, size_t len)
+{
+	const uint8_t *piece = (const uint8_t *)c->part->iov_base + c->offset;
+
+	if (c->part->iov_len - c->offset <= len) {
+		gather(c, room, len);
+		return room;
+	}
+	c->offset += len;
+	c->left -= len;
+	return piece;
+}
+
 /* The next message at ${out}; its size is added to ${*used}. */
 static int
 seal_message(struct sender *s, struct cursor *c, uint8_t *out, size_t *used)
@@ -100,11 +115,10 @@ seal_message(struct sender *s, struct cursor *c, uint8_t *out, size_t *used)
 	size_t len = c->left < MESSAGE_PLAIN_MAX ? c->left : MESSAGE_PLAIN_MAX;
 	uint8_t *body = out + MESSAGE_HEAD_SIZE;
 
-	gather(c, body, len);
 	out[0] = (uint8_t)((len + CIPHER_TAG_SIZE) >> 8);
 	out[1] = (uint8_t)(len + CIPHER_TAG_SIZE);
 	*used += MESSAGE_HEAD_SIZE + len + CIPHER_TAG_SIZE;
-	return cipher_seal(s->cipher, body, len, body);
+	return cipher_seal(s->cipher, next_piece(c, body, len), len, body);
 }
 
 /* Fill the buffer from ${c}: as many messages as it holds, or bytes if plain. */

@@ -76,6 +76,7 @@ START_TEST(files)
 	ck_assert_int_eq(CALL(&a, .op = PROTO_OPEN_DIRECT, ROOT, .name = "f", .opened = 2), 0);
 	ck_assert_int_lt(CALL(&a, .op = PROTO_PREAD_CACHED, .handle = 2, .offset = 0, .size = 4096), 0);
 	ck_assert_int_ge(CALL(&a, .op = PROTO_PREAD, .handle = 2, .offset = 0, .size = 4096), 4);
+	ck_assert_int_eq(CALL(&a, .op = PROTO_PREAD, .handle = 2, .offset = 0, .size = 0), 0);
 	ck_assert_int_eq(CALL(&a, .op = PROTO_STATFS), 0);
 	ck_assert_int_eq(statvfs(top, &vfs), 0);
 	ck_assert_uint_eq(got.p.vfs.f_blocks, vfs.f_blocks);
@@ -673,6 +674,8 @@ START_TEST(many_in_flight)
 			for (unsigned k = 0; k < 4; k++)
 				ck_assert_int_ge(rig_wait(&a, ids[i - DEEP][k], k == 1 ? PROTO_PWRITE : PROTO_CLOSE, &got), 0);
 	}
+	/* What is answered after it was done after it. */
+	ck_assert_int_eq(CALL(&a, .op = PROTO_PING), 0);
 	check_content("f99", "abc");
 	rig_stop(&a);
 }

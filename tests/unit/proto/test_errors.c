@@ -1,4 +1,8 @@
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "proto/errors.h"
 
@@ -35,6 +39,31 @@ START_TEST(fixed)
 }
 END_TEST
 
+/* Each number stands in doc/PROTOCOL.md as "number NAME". */
+START_TEST(documented)
+{
+	const char *source = getenv("SOURCE");
+	static char text[256 * 1024];
+	char path[PATH_MAX], want[64];
+	size_t len;
+	FILE *file;
+
+	if (source == NULL)
+		return;
+	snprintf(path, sizeof(path), "%s/doc/PROTOCOL.md", source);
+	ck_assert_ptr_nonnull(file = fopen(path, "r"));
+	len = fread(text, 1, sizeof(text) - 1, file);
+	text[len] = '\0';
+	fclose(file);
+	for (int error = 1; error < 200; error++) {
+		if (proto_error_decode(proto_error_encode(error)) != error)
+			continue;
+		snprintf(want, sizeof(want), "| %u %s ", proto_error_encode(error), strerrorname_np(error));
+		ck_assert_msg(strstr(text, want) != NULL, "not there: %s", want);
+	}
+}
+END_TEST
+
 START_TEST(unknown)
 {
 	ck_assert_uint_eq(proto_error_encode(100000), 5);
@@ -53,6 +82,7 @@ main(void)
 	tcase_add_test(tcase, there_and_back);
 	tcase_add_test(tcase, no_number_twice);
 	tcase_add_test(tcase, fixed);
+	tcase_add_test(tcase, documented);
 	tcase_add_test(tcase, unknown);
 	suite_add_tcase(suite, tcase);
 	return check_main(suite);

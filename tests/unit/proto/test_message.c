@@ -1,7 +1,9 @@
 /* Requests and replies: there and back, cut short, out of bounds; and some to the byte. */
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 
 #include "proto/message.h"
 #include "util/buf.h"
@@ -339,6 +341,32 @@ START_TEST(to_the_byte_as_documented)
 }
 END_TEST
 
+/* Each operation has its row in doc/PROTOCOL.md: "| number | NAME | C, W |". */
+START_TEST(documented)
+{
+	const char *source = getenv("SOURCE");
+	char path[PATH_MAX], want[64], line[2048];
+	const unsigned traits = proto_op_traits((unsigned)_i);
+	bool found = false;
+	FILE *file;
+	size_t i;
+
+	if (!proto_op_known((unsigned)_i) || source == NULL)
+		return;
+	i = (size_t)snprintf(want, sizeof(want), "| %d | %s | %s", _i, proto_op_name((unsigned)_i),
+	    (traits & PROTO_CHANGES) != 0 ? "C" : (traits & PROTO_WAITS) != 0 ? "W" : "");
+	ck_assert_uint_lt(i, sizeof(want));
+	for (char *at = want; *at != '\0'; at++)
+		*at = (char)toupper(*at);
+	snprintf(path, sizeof(path), "%s/doc/PROTOCOL.md", source);
+	ck_assert_ptr_nonnull(file = fopen(path, "r"));
+	while (!found && fgets(line, sizeof(line), file) != NULL)
+		found = strncmp(line, want, strlen(want)) == 0;
+	fclose(file);
+	ck_assert_msg(found, "no row: %s", want);
+}
+END_TEST
+
 /* Every operation that changes says so; no other does. */
 START_TEST(changes_are_marked)
 {
@@ -436,6 +464,7 @@ main(void)
 	tcase_add_loop_test(each, requests_cut_short, 0, PROTO_OP_END);
 	tcase_add_loop_test(each, replies_cut_short, 0, PROTO_OP_END);
 	tcase_add_loop_test(each, data_is_bounded, 0, PROTO_OP_END);
+	tcase_add_loop_test(each, documented, 0, PROTO_OP_END);
 	suite_add_tcase(suite, each);
 	tcase_add_test(some, names_are_components);
 	tcase_add_test(some, values_are_bounded);
