@@ -422,31 +422,50 @@ put_blocks(struct resync *r, struct work *w, uint64_t first, uint64_t count, boo
 	return 0;
 }
 
+/*
+ * What a member's copy of a page's blocks is, where its own tags are not to be
+ * believed: tags that the far end made of it, or its bytes.  Up to ${have} it
+ * is there.
+ */
+struct theirs { ssize_t have; const uint8_t *bytes; bool suspect; uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE]; };
+
 /* Is the member's block ${i} of the page something else than ${tag} says? */
 static bool
-differs(struct resync *r, struct work *w, uint64_t index, const uint8_t *tag, const uint8_t *bytes, ssize_t have, uint64_t i)
+differs(struct resync *r, struct work *w, uint64_t index, const uint8_t *tag, const struct theirs *theirs, uint64_t i)
 {
 	uint8_t own[DIGEST_SIZE] = { 0 };
 	size_t len = span_len(w->node, index, 1);
 
-	if (bytes != NULL) {
-		if (have < (ssize_t)(i * BLOCK + len))
+	if (theirs->suspect) {
+		if (theirs->have < (ssize_t)(i * BLOCK + len))
 			return true;
-		digest_tag(&r->v->digest, bytes + i * BLOCK, len, own);
+		if (theirs->bytes != NULL)
+			digest_tag(&r->v->digest, theirs->bytes + i * BLOCK, len, own);
+		else
+			memcpy(own, theirs->tags + i * DIGEST_SIZE, DIGEST_SIZE);
 	} else if (w->have_old && tagfile_reader_get(&w->old, index, own) != 0) {
 		return true;
 	}
 	return !digest_equal(own, tag);
 }
 
-/* Read what the member has, if its tags are not to be believed. */
-static ssize_t
-read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count)
+/* Look at what the member has, if its tags are not to be believed. */
+static int
+read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count, struct theirs *theirs)
 {
 	size_t len = span_len(w->node, first, count);
 
+	theirs->bytes = NULL;
+	theirs->suspect = w->suspect;
+	if (!w->suspect)
+		return 0;
 	r->compared += len;
-	return r->m->r->ops->pread(r->m->r, w->file, r->theirs, len, first * BLOCK);
+	theirs->have = blocks_tags_there(r->v, r->m, w->file, first, count, theirs->tags);
+	if (theirs->have == -EOPNOTSUPP) {
+		theirs->bytes = r->theirs;
+		theirs->have = r->m->r->ops->pread(r->m->r, w->file, r->theirs, len, first * BLOCK);
+	}
+	return theirs->have < 0 ? (int)theirs->have : 0;
 }
 
 /* The page of the member's tags file, unless it is so already. */
@@ -473,8 +492,7 @@ put_one_page(struct resync *r, struct work *w, uint64_t index)
 {
 	uint64_t blocks = (w->node->size + BLOCK - 1) / BLOCK, first = index * TAGPAGE_TAGS, count, i, run;
 	uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE], page[TAGPAGE_SIZE];
-	const uint8_t *bytes = NULL;
-	ssize_t have = 0;
+	struct theirs theirs;
 	bool zeros;
 	int rc;
 
@@ -483,24 +501,20 @@ put_one_page(struct resync *r, struct work *w, uint64_t index)
 	count = blocks - first < TAGPAGE_TAGS ? blocks - first : TAGPAGE_TAGS;
 	if ((rc = blocks_tags(r->v, w->node, first, count, tags)) != 0)
 		return rc;
-	if (w->suspect) {
-		if (blocks_match_there(r->v, r->m, w->file, w->node, first, count, tags))
-			return put_page(r, w, index, count, tags);
-		bytes = r->theirs;
-		if ((have = read_theirs(r, w, first, count)) < 0)
-			return (int)have;
-	} else if (w->have_old && w->fact.record.kind == RECORD_PAGED) {
+	if ((rc = read_theirs(r, w, first, count, &theirs)) != 0)
+		return rc;
+	if (!w->suspect && w->have_old && w->fact.record.kind == RECORD_PAGED) {
 		page_make(r, w, index, count, tags, page);
 		if (page_is(r, w, w->tags, index, page))
 			return 0;
 	}
 	for (i = 0; i < count; i += run) {
 		run = 1;
-		if (!differs(r, w, first + i, tags + i * DIGEST_SIZE, bytes, have, i))
+		if (!differs(r, w, first + i, tags + i * DIGEST_SIZE, &theirs, i))
 			continue;
 		zeros = digest_is_zero(tags + i * DIGEST_SIZE);
 		while (i + run < count && digest_is_zero(tags + (i + run) * DIGEST_SIZE) == zeros &&
-		    differs(r, w, first + i + run, tags + (i + run) * DIGEST_SIZE, bytes, have, i + run))
+		    differs(r, w, first + i + run, tags + (i + run) * DIGEST_SIZE, &theirs, i + run))
 			run++;
 		if ((rc = put_blocks(r, w, first + i, run, zeros)) != 0)
 			return rc;
