@@ -221,47 +221,46 @@ page_is(struct resync *r, struct work *w, replica_handle file, uint64_t index, c
 	return memcmp(tag, w->there + (index - w->there_first) * DIGEST_SIZE, DIGEST_SIZE) == 0;
 }
 
-/* The sum of page ${index} of the member's tags file, which need not travel if it is what it is to be. */
+/*
+ * The sum of page ${index} of the member's tags file, which need not travel if
+ * it is ${near}'s, a file on this machine.
+ */
 static int
-page_sum(struct resync *r, struct work *w, replica_handle file, uint64_t index, uint8_t *sum)
+page_sum(struct resync *r, struct work *w, replica_handle file, struct member *m, replica_handle near, uint64_t index, uint8_t *sum)
 {
-	uint64_t blocks = (w->node->size + BLOCK - 1) / BLOCK, first = index * TAGPAGE_TAGS, count;
-	uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE], page[TAGPAGE_SIZE];
-	int rc;
+	uint8_t page[TAGPAGE_SIZE];
+	int rc = 0;
 
-	if (first < blocks) {
-		count = blocks - first < TAGPAGE_TAGS ? blocks - first : TAGPAGE_TAGS;
-		if ((rc = blocks_tags(r->v, w->node, first, count, tags)) != 0)
-			return rc;
-		page_make(r, w, index, count, tags, page);
-		if (page_is(r, w, file, index, page)) {
-			memcpy(sum, tagpage_sum(page), DIGEST_SIZE);
-			return 0;
-		}
-	}
-	rc = tagfile_read(r->m->r, file, &r->v->digest, node_key(w->node), index, page);
+	if (near == REPLICA_NONE || tagfile_read(m->r, near, &r->v->digest, node_key(w->node), index, page) != 0 ||
+	    !page_is(r, w, file, index, page))
+		rc = tagfile_read(r->m->r, file, &r->v->digest, node_key(w->node), index, page);
 	memcpy(sum, tagpage_sum(page), DIGEST_SIZE);
 	return rc;
 }
 
-/* As pages_fit, of a member that is far away; the node's file is attached. */
+/* As pages_fit, without pages that travel, if the member is far away. */
 static bool
 pages_fit_there(struct resync *r, struct work *w)
 {
 	uint8_t sum[DIGEST_SIZE] = { 0 }, one[DIGEST_SIZE];
 	const struct record *record = &w->fact.record;
-	replica_handle file;
+	struct member *m = members_first(r->v);
+	replica_handle file, near = REPLICA_NONE;
 	uint64_t i;
 	int rc;
 
-	if (r->m->r->ops->digest == NULL || record->kind != RECORD_PAGED)
+	if (r->m->r->ops->digest == NULL || m == NULL || record->kind != RECORD_PAGED)
 		return pages_fit(r, record);
 	if (tagfile_open(r->m->r, r->m->tags, record->id, false, &file) != 0)
 		return digest_is_zero(record->sum);
+	if (tagfile_open(m->r, m->tags, record->id, false, &near) != 0)
+		near = REPLICA_NONE;
 	for (i = 0, rc = 0; rc == 0 && i < tagfile_page_count(record->size); i++) {
-		rc = page_sum(r, w, file, i, one);
+		rc = page_sum(r, w, file, m, near, i, one);
 		digest_xor(sum, one);
 	}
+	if (near != REPLICA_NONE)
+		m->r->ops->close(m->r, near);
 	r->m->r->ops->close(r->m->r, file);
 	return rc == 0 && digest_equal(sum, record->sum);
 }
@@ -289,7 +288,7 @@ look(struct resync *r, struct work *w)
 	marked = missed_suspect(r->v, r->m, node);
 	w->suspect = !w->fresh && (marked || !sealed(&w->fact) || resync_is_draft(&w->fact));
 	if (!w->fresh && !w->suspect && w->fact.meta_matches && same_record(&w->fact.record, &w->record) &&
-	    pages_fit(r, &w->fact.record))
+	    pages_fit_there(r, w))
 		return 1;
 	if (resync_is_draft(&w->fact))
 		return 0;
