@@ -591,6 +591,24 @@ copy_nameless(struct resync *r, struct work *w)
 	return r->m->r->ops->store(r->m->r, (struct replica_at){ w->file, NULL }, &times, w->source, w->source_len);
 }
 
+/* Owner, mode and xattrs, from a member whose own are proved: the file may have to stand for all of them soon. */
+static int
+copy_nameless_meta(struct resync *r, struct work *w)
+{
+	struct copy c = { .digest = &r->v->digest, .dst = r->m->r, .src_tags = REPLICA_NONE, .dst_tags = REPLICA_NONE };
+	struct handles_place place;
+	struct member *proved;
+	int rc;
+
+	if ((rc = change_meta_before(r->v, w->node, &proved)) != 0 ||
+	    (rc = handles_at(r->v, proved, w->node, &place)) != 0)
+		return rc;
+	c.src = proved->r;
+	rc = copy_meta(&c, place.at, (struct replica_at){ w->file, NULL });
+	handles_at_done(r->v, &place);
+	return rc;
+}
+
 int
 resync_nameless(struct resync *r, struct node *node)
 {
@@ -615,7 +633,7 @@ resync_nameless(struct resync *r, struct node *node)
 	    /* It may be there from before the loss, with pages that the file has had no tags in since. */
 	    ((rc = tagfile_open(mine, r->m->tags, node_key(node), true, &w->tags)) == 0 &&
 	    (rc = mine->ops->truncate(mine, w->tags, 0)) == 0)) &&
-	    (rc = copy_nameless(r, w)) == 0) {
+	    (rc = copy_nameless_meta(r, w)) == 0 && (rc = copy_nameless(r, w)) == 0) {
 		node->file->handle[r->m->index] = w->file;
 		node->file->writable[r->m->index] = true;
 		w->file = REPLICA_NONE;

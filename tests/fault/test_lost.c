@@ -262,6 +262,56 @@ START_TEST(unchangeable)
 }
 END_TEST
 
+/* Wait until all are in sync again, and all labels say so. */
+static void
+all_back(void)
+{
+	int i;
+
+	for (i = 0; i < RESYNC_MS && members_in_sync(rig.v) < 2; i++)
+		usleep(1000);
+	pthread_mutex_lock(&rig.v->label_lock);
+	ck_assert_uint_eq(members_in_sync(rig.v), 2);
+	pthread_mutex_unlock(&rig.v->label_lock);
+}
+
+/*
+ * A file without a name, that is open, is made anew on the member that was
+ * away: as a whole, for soon it may be the last one.
+ */
+START_TEST(nameless)
+{
+	const struct fault_rule dead = { .ops = FAULT_ALL, .nth = 1, .error = EIO };
+	unsigned first = (unsigned)_i % 2;
+	bool large = _i >= 2;
+
+	open_volume();
+	step("create a");
+	step(large ? "write a 0 3000000 p" : "write a 0 9000 p");
+	step("setxattr a user.x one");
+	step("chmod a 01127");
+	step("store");
+	step("open a");
+	step("unlink a");
+	fault_set(failing[first], &dead);
+	step("append @a 100 x");
+	step("setxattr @a user.y two");
+	ck_assert_uint_eq(members_in_sync(rig.v), 1);
+	fault_set(failing[first], NULL);
+	all_back();
+	fault_set(failing[!first], &dead);
+	step("setxattr @a user.x three");
+	step("append @a 5000 y");
+	step("truncate @a 100");
+	step("chmod @a 0640");
+	step("fsync @a");
+	ck_assert_uint_eq(members_in_sync(rig.v), 1);
+	fault_set(failing[!first], NULL);
+	step("close a");
+	close_and_compare();
+}
+END_TEST
+
 /* What is in the quarantine of the replica that is behind. */
 static unsigned
 quarantined(void)
@@ -492,6 +542,7 @@ main(void)
 	tcase_add_test(tcase, all_hang);
 	tcase_add_test(tcase, bad_spot);
 	tcase_add_test(tcase, bad_for_ever);
+	tcase_add_loop_test(tcase, nameless, 0, 4);
 	tcase_add_loop_test(tcase, unreadable, 0, (int)(sizeof(errors) / sizeof(errors[0])));
 	tcase_add_loop_test(tcase, unchangeable, 0, (int)(sizeof(write_errors) / sizeof(write_errors[0])));
 	tcase_add_loop_test(tcase, cut_off_resync, 1, 1 + CUT_STRIDE);
