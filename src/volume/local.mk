@@ -18,6 +18,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/files.c src/volume/files.h \
 	src/volume/form.c \
 	src/volume/handles.c src/volume/handles.h \
+	src/volume/ids.c src/volume/ids.h \
 	src/volume/load.c src/volume/load.h \
 	src/volume/look.c src/volume/look.h \
 	src/volume/members.c src/volume/members.h \

@@ -8,6 +8,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "format/index.h"
 #include "util/log.h"
 #include "volume/attrs.h"
 #include "volume/dir.h"
@@ -754,6 +755,8 @@ copy_inode(FILE *out, const char *path, const struct stat *st)
 	}
 	len = listxattr(path, list, sizeof(list));
 	for (sum = 0, name = list; name < list + len; name += strlen(name) + 1) {
+		if (strcmp(name, INDEX_XATTR) == 0)
+			continue;
 		n = getxattr(path, name, data, sizeof(data));
 		sum ^= hash(hash(1, name, strlen(name)), data, n < 0 ? 0 : (size_t)n);
 	}

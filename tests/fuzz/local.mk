@@ -3,6 +3,7 @@
 
 fuzz_harnesses = \
 	tests/fuzz/fuzz_control \
+	tests/fuzz/fuzz_index \
 	tests/fuzz/fuzz_intent \
 	tests/fuzz/fuzz_label \
 	tests/fuzz/fuzz_pending \
@@ -22,6 +23,9 @@ fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c $(fuzz_main)
 tests_fuzz_fuzz_control_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_control_LDADD = $(LIBS_CONTROL)
+tests_fuzz_fuzz_index_SOURCES = tests/fuzz/fuzz_index.c $(fuzz_main)
+tests_fuzz_fuzz_index_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_index_LDADD = $(LIBS_FORMAT)
 tests_fuzz_fuzz_intent_SOURCES = tests/fuzz/fuzz_intent.c $(fuzz_main)
 tests_fuzz_fuzz_intent_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_intent_LDADD = $(LIBS_FORMAT)
