@@ -21,6 +21,8 @@ make_nonblocking(int fd)
 	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 ? 0 : -errno;
 }
 
+#define PIPE_SIZE (1024 * 1024)	/* what an ordinary user may ask for (pipe(7)) */
+
 static bool
 is_socket(int fd)
 {
@@ -56,6 +58,9 @@ link_make(int in, int out, bool server, struct link **link)
 		goto fail_send;
 	if ((rc = receiver_init(&l->recv)) != 0)
 		goto fail_receive;
+	/* Fewer changes between the two processes; what is no pipe refuses. */
+	(void)fcntl(in, F_SETPIPE_SZ, PIPE_SIZE);
+	(void)fcntl(out, F_SETPIPE_SZ, PIPE_SIZE);
 	*link = l;
 	return 0;
 
