@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "fuse/libfuse.h"
 #include "fuse/wire.h"
@@ -24,8 +25,10 @@ struct front {
 	struct volume *volume;
 	struct fuse_session *session;
 	struct wire wire;
-	pthread_mutex_t dirs_lock;
-	struct list_link dirs;		/* dirs_lock; every open directory's handle, of ops_dir.c */
+	bool no_opendir;		/* the kernel opens directories by itself, if told so once */
+	pthread_mutex_t listings_lock;
+	struct list_link listings;	/* listings_lock; of ops_dir.c: directories that are being read */
+	unsigned listings_count;	/* listings_lock */
 	/* What is learned of the kernel's wishes; a race costs a request at worst. */
 	_Atomic fuse_ino_t listed;	/* the directory last listed without attributes; 0: none */
 	atomic_int full_listings;	/* how many more are listed with them */

@@ -36,9 +36,10 @@ static const unsigned unwanted[] = {
 void
 ops_init(void *userdata, struct fuse_conn_info *conn)
 {
+	struct front *front = userdata;
 	size_t i;
 
-	(void)userdata;
+	front->no_opendir = (conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0;
 	for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		conn->want |= conn->capable & wanted[i];
 	for (i = 0; i < sizeof(unwanted) / sizeof(unwanted[0]); i++)

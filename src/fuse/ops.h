@@ -43,7 +43,7 @@ void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *
 void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
 void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 
-/* ops_file.c; ops_reply_create answers CREATE with a new, open file */
+/* ops_file.c; ops_reply_create answers CREATE with a new, open file, which has no name */
 void ops_reply_create(fuse_req_t req, struct node *node, const struct stat *st, struct fuse_file_info *fi);
 void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
@@ -57,12 +57,15 @@ void ops_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_offset, struct 
     fuse_ino_t out, off_t out_offset, struct fuse_file_info *out_fi, size_t len, int flags);
 
 /*
- * ops_dir.c.  An unmount that does not wait for open directories leaves
- * handles behind; ops_close_dirs, after the session's end, closes them.
- * ops_dir_looked_up is told of each look-up of a file in a directory.
+ * ops_dir.c.  Listings that nobody reads to their end stay behind;
+ * ops_close_dirs, after the session's end, closes them.
+ * ops_dir_looked_up is told of each look-up of a file in a directory,
+ * ops_dir_moved of each name that came from another directory: if it is one
+ * itself, the listing that the kernel keeps of it has the wrong "..".
  */
 void ops_close_dirs(struct front *front);
 void ops_dir_looked_up(struct front *front, fuse_ino_t parent);
+void ops_dir_moved(struct front *front, fuse_ino_t parent, const char *name);
 void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
 void ops_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);

@@ -4,72 +4,153 @@
 
 #include "fuse/inodes.h"
 #include "fuse/ops.h"
+#include "util/clock.h"
 #include "volume/dir.h"
 #include "volume/names.h"
 
 /* Directories that are listed with attributes after one showed that they are wanted. */
 #define FULL_LISTINGS 64
 
+/* Listings that were begun and not read to their end; the one that was read from last is kept for as long as it is that. */
+#define LISTINGS_MAX 16
+#define LISTING_IDLE_MS 10000
+
 /*
- * One opendir(2).  The names are taken in at the first read: as long as the
- * kernel has the directory cached, there is none.
+ * The names of a directory that is being read.  The kernel opens directories
+ * by itself, as it does files, and a listing goes by its directory: offsets
+ * depend on names alone, so whoever reads on finds his place in anybody's.
  */
-struct handle {
-	struct list_link link;	/* of front->dirs */
-	struct dir *dir;	/* NULL: not read yet */
+struct listing {
+	struct list_link link;	/* of front->listings, oldest first, while nobody reads from it */
+	fuse_ino_t ino;
+	struct dir *dir;
+	uint64_t used_ms;
 };
 
-static struct handle *
-handle_of(const struct fuse_file_info *fi)
+static void
+listing_close(struct front *front, struct listing *listing)
 {
-	return (struct handle *)(uintptr_t)fi->fh;
+	dir_close(front->volume, listing->dir);
+	free(listing);
 }
 
-/* The kernel knows ${handle} no longer, or was never told of it. */
-static void
-close_handle(struct front *front, struct handle *handle)
+/* Take one of this directory, if there is one: then it is this thread's. */
+static struct listing *
+listing_take(struct front *front, fuse_ino_t ino)
 {
-	pthread_mutex_lock(&front->dirs_lock);
-	list_remove(&handle->link);
-	pthread_mutex_unlock(&front->dirs_lock);
-	if (handle->dir != NULL)
-		dir_close(front->volume, handle->dir);
-	free(handle);
+	struct listing *found = NULL;
+	struct list_link *at;
+
+	pthread_mutex_lock(&front->listings_lock);
+	for (at = front->listings.next; at != &front->listings && found == NULL; at = at->next) {
+		if (list_entry(at, struct listing, link)->ino == ino)
+			found = list_entry(at, struct listing, link);
+	}
+	if (found != NULL) {
+		list_remove(&found->link);
+		front->listings_count--;
+	}
+	pthread_mutex_unlock(&front->listings_lock);
+	return found;
+}
+
+/* One that can go, off the list: there are too many, or it is not read from any more. */
+static struct listing *
+listing_old(struct front *front, uint64_t now_ms)
+{
+	struct listing *oldest = NULL;
+
+	pthread_mutex_lock(&front->listings_lock);
+	if (list_linked(&front->listings)) {
+		oldest = list_entry(front->listings.next, struct listing, link);
+		if (front->listings_count <= LISTINGS_MAX && oldest->used_ms + LISTING_IDLE_MS >= now_ms)
+			oldest = NULL;
+	}
+	if (oldest != NULL) {
+		list_remove(&oldest->link);
+		front->listings_count--;
+	}
+	pthread_mutex_unlock(&front->listings_lock);
+	return oldest;
+}
+
+/* It will be read on. */
+static void
+listing_keep(struct front *front, struct listing *listing)
+{
+	listing->used_ms = clock_monotonic_ms();
+	pthread_mutex_lock(&front->listings_lock);
+	list_append(&front->listings, &listing->link);
+	front->listings_count++;
+	pthread_mutex_unlock(&front->listings_lock);
+}
+
+static int
+listing_get(struct front *front, fuse_ino_t ino, struct listing **out)
+{
+	struct listing *listing;
+	int rc;
+
+	if ((*out = listing_take(front, ino)) != NULL)
+		return 0;
+	if ((listing = calloc(1, sizeof(*listing))) == NULL)
+		return -ENOMEM;
+	listing->ino = ino;
+	list_init(&listing->link);
+	if ((rc = dir_open(front->volume, inodes_node(front, ino), &listing->dir)) != 0) {
+		free(listing);
+		return rc;
+	}
+	*out = listing;
+	return 0;
 }
 
 void
 ops_close_dirs(struct front *front)
 {
-	while (list_linked(&front->dirs))
-		close_handle(front, list_entry(front->dirs.next, struct handle, link));
+	struct listing *listing;
+
+	while ((listing = listing_old(front, UINT64_MAX)) != NULL)
+		listing_close(front, listing);
 }
 
+/*
+ * Never asked again, where the kernel knows what that means: it opens
+ * directories by itself then, keeps their listings, and tells of no close.
+ */
 void
 ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct front *front = front_of(req);
-	struct handle *handle;
 
-	if ((handle = calloc(1, sizeof(*handle))) == NULL) {
-		(void)fuse_reply_err(req, ENOMEM);
+	if (front->no_opendir) {
+		(void)fuse_reply_err(req, ENOSYS);
 		return;
 	}
-	pthread_mutex_lock(&front->dirs_lock);
-	list_append(&front->dirs, &handle->link);
-	pthread_mutex_unlock(&front->dirs_lock);
-	fi->fh = (uintptr_t)handle;
 	fi->keep_cache = dir_cacheable(inodes_node(front, ino));
 	fi->cache_readdir = 1;
-	if (fuse_reply_open(req, fi) != 0)
-		close_handle(front, handle);
+	(void)fuse_reply_open(req, fi);
 }
 
 void
 ops_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	close_handle(front_of(req), handle_of(fi));
+	(void)fi;
 	(void)fuse_reply_err(req, 0);
+}
+
+void
+ops_dir_moved(struct front *front, fuse_ino_t parent, const char *name)
+{
+	struct node *node;
+	struct stat st;
+
+	if (!front->no_opendir || names_lookup(front->volume, inodes_node(front, parent), name, &node, &st) != 0)
+		return;
+	if (S_ISDIR(st.st_mode))
+		(void)fuse_lowlevel_notify_inval_inode(front->session, (fuse_ino_t)(uintptr_t)node, 0, 0);
+	node_forget(front->volume, node, 1);
 }
 
 /*
@@ -155,46 +236,63 @@ ops_dir_looked_up(struct front *front, fuse_ino_t parent)
 	atomic_store(&front->full_listings, FULL_LISTINGS);
 }
 
-static void
-read_entries(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct handle *handle, bool plus)
+/* The reply's entries from ${offset} on; how many bytes, 0 at the end. */
+static int
+fill(fuse_req_t req, fuse_ino_t ino, struct listing *listing, off_t offset, bool plus, char *buf, size_t size, size_t *len)
 {
 	struct front *front = front_of(req);
 	struct node *dir = inodes_node(front, ino);
-	struct dir_entry entry;
 	bool full = plus && wants_attributes(front, ino, offset);
-	char *buf = NULL;
-	size_t len = 0;
-	int rc = 0;
+	struct dir_entry entry;
+	int rc;
 
-	if ((buf = malloc(size)) == NULL)
-		rc = -ENOMEM;
-	else if (handle->dir == NULL)
-		rc = dir_open(front->volume, dir, &handle->dir);
-
-	while (rc == 0 && (rc = dir_read(front->volume, handle->dir, (uint64_t)offset, &entry, !full)) > 0) {
-		if (!(plus ? add_plus(req, dir, &entry, full, buf, size, &len) : add_plain(req, &entry, buf, size, &len)))
-			break;
+	*len = 0;
+	while ((rc = dir_read(front->volume, listing->dir, (uint64_t)offset, &entry, !full)) > 0) {
+		if (!(plus ? add_plus(req, dir, &entry, full, buf, size, len) : add_plain(req, &entry, buf, size, len)))
+			return 0;
 		offset = (off_t)entry.next;
-		rc = 0;
 	}
 	/* What was gathered before an error goes out first; the next read meets it again. */
-	if (rc < 0 && len == 0)
+	return *len > 0 ? 0 : rc;
+}
+
+static void
+read_entries(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool plus)
+{
+	struct front *front = front_of(req);
+	struct listing *listing = NULL, *old;
+	char *buf = NULL;
+	size_t len = 0;
+	int rc = -ENOMEM;
+
+	if ((buf = malloc(size)) != NULL && (rc = listing_get(front, ino, &listing)) == 0)
+		rc = fill(req, ino, listing, offset, plus, buf, size, &len);
+	/* Nothing more comes of it, or it is for whoever asks next. */
+	if (listing != NULL && len == 0)
+		listing_close(front, listing);
+	else if (listing != NULL)
+		listing_keep(front, listing);
+	if (rc < 0)
 		(void)fuse_reply_err(req, -rc);
 	else if (fuse_reply_buf(req, buf, len) != 0 && plus)
 		forget_all(front, buf, len);
 	free(buf);
+	while ((old = listing_old(front, clock_monotonic_ms())) != NULL)
+		listing_close(front, old);
 }
 
 void
 ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	read_entries(req, ino, size, offset, handle_of(fi), false);
+	(void)fi;
+	read_entries(req, ino, size, offset, false);
 }
 
 void
 ops_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	read_entries(req, ino, size, offset, handle_of(fi), true);
+	(void)fi;
+	read_entries(req, ino, size, offset, true);
 }
 
 void

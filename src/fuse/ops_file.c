@@ -32,7 +32,7 @@ ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)fuse_reply_err(req, ENOSYS);
 }
 
-/* Only of files that were created before the first open. */
+/* Only of files that were made without a name, or before the first open. */
 void
 ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 
 #include "fuse/inodes.h"
 #include "fuse/ops.h"
@@ -73,7 +74,11 @@ ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_
 	struct stat st;
 	int rc;
 
-	rc = names_mknod(front->volume, inodes_node(front, parent), name, mode, rdev, &caller, &node, &st);
+	/* This is how open(2) makes files, too: most are written to next (see ops_create). */
+	if (S_ISREG(mode) || (mode & S_IFMT) == 0)
+		rc = names_create(front->volume, inodes_node(front, parent), name, mode, &caller, &node, &st);
+	else
+		rc = names_mknod(front->volume, inodes_node(front, parent), name, mode, rdev, &caller, &node, &st);
 	reply_node(req, rc, node, &st);
 }
 
@@ -136,24 +141,33 @@ ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_p
     const char *new_name, unsigned flags)
 {
 	struct front *front = front_of(req);
+	int rc;
 
-	(void)fuse_reply_err(req, -names_rename(front->volume, inodes_node(front, parent), name,
-	    inodes_node(front, new_parent), new_name, flags));
+	rc = names_rename(front->volume, inodes_node(front, parent), name, inodes_node(front, new_parent), new_name, flags);
+	if (rc == 0 && parent != new_parent) {
+		ops_dir_moved(front, new_parent, new_name);
+		if (flags & RENAME_EXCHANGE)
+			ops_dir_moved(front, parent, name);
+	}
+	(void)fuse_reply_err(req, -rc);
 }
 
+/*
+ * Asked for a name but once: from then on the kernel has files made by MKNOD,
+ * opens them by itself, as all others, and has no RELEASE to send.
+ */
 void
 ops_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
 	struct front *front = front_of(req);
 	struct volume_caller caller = caller_of(req);
-	struct node *dir = inodes_node(front, parent), *node = NULL;
+	struct node *node = NULL;
 	struct stat st;
-	int rc;
+	int rc = -ENOSYS;
 
+	(void)name;
 	if (wire_request()->tmpfile)
-		rc = names_tmpfile(front->volume, dir, mode, &caller, &node, &st);
-	else
-		rc = names_create(front->volume, dir, name, mode, &caller, &node, &st);
+		rc = names_tmpfile(front->volume, inodes_node(front, parent), mode, &caller, &node, &st);
 	if (rc != 0)
 		(void)fuse_reply_err(req, -rc);
 	else

@@ -111,13 +111,13 @@ done:
 int
 serve(const struct options *options)
 {
-	struct front front = { .dirs_lock = PTHREAD_MUTEX_INITIALIZER };
+	struct front front = { .listings_lock = PTHREAD_MUTEX_INITIALIZER };
 	struct daemon daemon = { .report = -1, .log_level = options->log_level };
 	struct volume_options volume = options->volume;
 	struct onevent *onevent = NULL;
 	int rc, closed;
 
-	list_init(&front.dirs);
+	list_init(&front.listings);
 	daemon_limits();
 	if (options->on_event != NULL && (rc = events_new(&volume.events)) != 0) {
 		log_error("%s: %s", options->mountpoint, strerror(-rc));

@@ -13,8 +13,8 @@
  * - TMPFILE, which is CREATE without a name, is handed on as CREATE; SETXATTR
  *   with the kernel's longer header is handed on with the short one.
  *
- * Costs no system call: one read per request and one writev per reply, as
- * without it.
+ * Costs no system call: one read per request, and one write or writev per reply,
+ * as without it.
  */
 
 #ifndef FUSE_WIRE_H

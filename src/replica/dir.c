@@ -249,12 +249,17 @@ dir_check(struct replica *r)
  * neither the old directory nor what would be opened next.
  */
 static void
-dir_retire(struct replica *r)
+dir_retire(struct replica *r, bool idle)
 {
 	struct dir_replica *d = dir_replica_self(r);
-	int nothing = memfd_create("retired", MFD_CLOEXEC);
+	int nothing;
 
-	if (nothing < 0)
+	if (idle) {
+		close(d->root);
+		d->root = -1;
+		return;
+	}
+	if ((nothing = memfd_create("retired", MFD_CLOEXEC)) < 0)
 		return;
 	(void)dup3(nothing, d->root, O_CLOEXEC);
 	close(nothing);

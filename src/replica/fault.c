@@ -593,9 +593,9 @@ fault_check(struct replica *r)
 }
 
 static void
-fault_retire(struct replica *r)
+fault_retire(struct replica *r, bool idle)
 {
-	self(r)->inner->ops->retire(self(r)->inner);
+	self(r)->inner->ops->retire(self(r)->inner, idle);
 }
 
 static void

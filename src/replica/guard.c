@@ -243,6 +243,12 @@ is_dead(struct guard *g)
 	return (atomic_load(&g->inside) & GUARD_DEAD) != 0;
 }
 
+void
+guard_refuse(struct guard *g)
+{
+	atomic_fetch_or(&g->inside, GUARD_DEAD);
+}
+
 /* Nobody answers: has this been so for long enough?  Then it is dead. */
 static bool
 give_up(struct guard *g, uint64_t waited_ms)
@@ -252,7 +258,7 @@ give_up(struct guard *g, uint64_t waited_ms)
 	if (waited_ms < g->options.timeout_ms ||
 	    (g->options.may_give_up != NULL && !g->options.may_give_up(g->options.arg)))
 		return false;
-	atomic_fetch_or(&g->inside, GUARD_DEAD);
+	guard_refuse(g);
 	return true;
 }
 

@@ -150,25 +150,19 @@ guard_close(struct replica *r, replica_handle file)
 	part(r, close_run, guard_self(r)->inner->ops->close, file);
 }
 
-static int64_t
-retire_run(struct replica *inner, struct call *c)
-{
-	(void)c;
-	inner->ops->retire(inner);
-	return 0;
-}
-
 static void
 retire_later(struct replica *inner, replica_handle none)
 {
 	(void)none;
-	inner->ops->retire(inner);
+	inner->ops->retire(inner, true);
 }
 
 static void
-guard_retire(struct replica *r)
+guard_retire(struct replica *r, bool idle)
 {
-	part(r, retire_run, retire_later, REPLICA_NONE);
+	(void)idle;
+	guard_refuse(guard_self(r));
+	guard_part(guard_self(r), retire_later, REPLICA_NONE);
 }
 
 static int64_t

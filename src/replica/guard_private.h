@@ -132,6 +132,8 @@ void call_resume(struct call *call);
 
 /* guard_check(r): as replica_ops.check, within a moment. */
 int guard_check(struct replica *r);
+/* guard_refuse(guard): it is dead from now on: all calls that follow fail with -ETIMEDOUT. */
+void guard_refuse(struct guard *guard);
 /* guard_part(guard, run, handle): have it done now or, on a dead replica, when all calls have returned. */
 void guard_part(struct guard *guard, void (*run)(struct replica *inner, replica_handle handle), replica_handle handle);
 /* guard_free(r): as replica_ops.free. */

@@ -198,9 +198,10 @@ struct replica_ops {
 	/*
 	 * Let go of what it lies on, the lock too, though somebody may still be
 	 * in the midst of an operation: those that follow fail.  All handles
-	 * have been closed; free is still to be called.
+	 * have been closed; free is still to be called.  ${idle}: nobody is, and
+	 * nobody will be; else the number of a descriptor stays taken until then.
 	 */
-	void (*retire)(struct replica *r);
+	void (*retire)(struct replica *r, bool idle);
 };
 
 struct replica {

@@ -11,6 +11,7 @@
 #include "volume/show.h"
 #include "volume/store.h"
 #include "volume/write.h"
+#include "volume/ways.h"
 
 /* What every file system of Linux that keeps nanoseconds can keep: ext4's range. */
 #define TIME_MIN (-INT64_C(0x80000000))
@@ -253,7 +254,7 @@ attrs_set(struct volume *v, struct node *node, const struct stat *want, unsigned
 		return rc;
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_wrlock(&node->lock);
-	if (!node_has_record(node) || (rc = members_mark(v, node_key(node), node_key(node))) == 0)
+	if ((rc = ways_mark(v, node)) == 0)
 		rc = set_locked(v, node, want, mask);
 	if (rc == 0)
 		show_attributes(v, node, st);

@@ -158,7 +158,7 @@ let_go(struct volume *v, struct member *m)
 	if (m->meta != REPLICA_NONE)
 		m->r->ops->dir_close(m->r, m->meta);
 	m->meta = m->tags = REPLICA_NONE;
-	m->r->ops->retire(m->r);
+	m->r->ops->retire(m->r, false);
 	m->let_go = true;
 	if (m->probe_ms < clock_monotonic_ms() + PROBE_MS / 2)
 		m->probe_ms = clock_monotonic_ms() + PROBE_MS / 2;

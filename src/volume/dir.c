@@ -408,7 +408,7 @@ dir_read(struct volume *v, struct dir *dir, uint64_t offset, struct dir_entry *e
 			late_id(v, dir, e, entry);
 		/* Removed since, or its record is damaged: a look-up will tell. */
 		if (entry->id == 0)
-			entry->id = UINT32_MAX;
+			entry->id = DIR_ID_UNKNOWN;
 	}
 	pthread_rwlock_unlock(&v->tree);
 	return 1;

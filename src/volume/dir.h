@@ -9,6 +9,9 @@
 
 struct dir;		/* one opendir(2): the names as they were, proved by the directory's digest */
 
+/* Shown for a name whose record could not be read just now. */
+#define DIR_ID_UNKNOWN UINT32_MAX
+
 struct dir_entry {
 	const char *name;	/* valid until dir_close */
 	uint64_t id;		/* as st_ino */

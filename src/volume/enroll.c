@@ -302,7 +302,7 @@ attach(struct volume *v, struct member *m, struct replica *r, char *why)
 		return refuse(why, -ENOMEM, "out of memory");
 	}
 	/* The keeper opens it anew. */
-	r->ops->retire(r);
+	r->ops->retire(r, false);
 	m->let_go = true;
 	pthread_mutex_lock(&v->label_lock);
 	m->label = label;

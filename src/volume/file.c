@@ -15,6 +15,7 @@
 #include "volume/room.h"
 #include "volume/store.h"
 #include "volume/write.h"
+#include "volume/ways.h"
 
 /* Take the node's lock, exclusively, with the file ready to be changed. */
 static int
@@ -45,7 +46,7 @@ write_once(struct volume *v, struct node *node, const void *data, size_t len, ui
 	members_wait(v);
 	if ((rc = lock_for_writing(v, node)) != 0)
 		return rc;
-	if ((rc = members_mark(v, node_key(node), node_key(node))) != 0)
+	if ((rc = ways_mark(v, node)) != 0)
 		n = rc;
 	else if (kill_priv && (rc = change_kill_priv(v, node, false)) != 0)
 		n = rc;
@@ -181,7 +182,7 @@ fallocate_once(struct volume *v, struct node *node, int mode, uint64_t offset, u
 	members_wait(v);
 	if ((rc = lock_for_writing(v, node)) != 0)
 		return rc;
-	if ((rc = members_mark(v, node_key(node), node_key(node))) == 0 &&
+	if ((rc = ways_mark(v, node)) == 0 &&
 	    (!kill_priv || (rc = change_kill_priv(v, node, false)) == 0))
 		rc = write_fallocate(v, node, mode, offset, len);
 	pthread_rwlock_unlock(&node->lock);

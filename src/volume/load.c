@@ -95,7 +95,7 @@ node_from(struct volume *v, struct member *m, struct replica_at at, const struct
 	if (settled != NULL) {
 		node->torn = settled->torn;
 		settled->torn = NULL;
-		node->names_stale = settled->dirty && S_ISDIR(node->mode);
+		node->names_stale = settled->dirty && S_ISDIR(node->mode) && intent_was_dirty(v->intent, id);
 	}
 	if (S_ISDIR(node->mode) && node->has_xattrs)
 		node->default_acl = m->r->ops->xattr_get(m->r, at, ACL_DEFAULT, NULL, 0) > 0;

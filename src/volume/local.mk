@@ -54,5 +54,6 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/torn.c src/volume/torn.h \
 	src/volume/volume.c src/volume/volume.h \
 	src/volume/walk.c src/volume/walk.h \
+	src/volume/ways.c src/volume/ways.h \
 	src/volume/write.c src/volume/write.h \
 	src/volume/xattrs.c src/volume/xattrs.h

@@ -449,6 +449,7 @@ members_settle(struct volume *v, struct member *m, int rc, const char *doing)
 struct sector_job {
 	struct lane_job job;
 	struct member *m;
+	enum intent_part part;
 	uint32_t index;
 	const uint8_t *sector;
 	int rc;
@@ -462,12 +463,12 @@ sector_run(struct lane_job *job)
 	/* Whoever comes upon an unmarked region waits for this one. */
 	bool before = guard_always(true);
 
-	s->rc = intent_write_sector(s->m->r, s->index, s->sector);
+	s->rc = intent_write_sector(s->m->r, s->part, s->index, s->sector);
 	(void)guard_always(before);
 }
 
 static int
-sector_write_all(void *arg, uint32_t index, const uint8_t *sector)
+sector_write_all(void *arg, enum intent_part part, uint32_t index, const uint8_t *sector)
 {
 	struct volume *v = arg;
 	struct sector_job jobs[VOLUME_REPLICAS_MAX];
@@ -479,7 +480,7 @@ sector_write_all(void *arg, uint32_t index, const uint8_t *sector)
 	stall_ahead();
 	lane_batch_init(&batch);
 	for_each_member(v, m) {
-		jobs[count] = (struct sector_job){ .job.run = sector_run, .m = m, .index = index, .sector = sector };
+		jobs[count] = (struct sector_job){ .job.run = sector_run, .m = m, .part = part, .index = index, .sector = sector };
 		if (m->lane != NULL)
 			lane_submit(m->lane, &jobs[count].job, &batch);
 		else
@@ -498,15 +499,9 @@ sector_write_all(void *arg, uint32_t index, const uint8_t *sector)
 }
 
 int
-members_mark(struct volume *v, uint64_t a, uint64_t b)
+members_mark(struct volume *v, const uint64_t *ids, size_t count)
 {
-	int rc = 0;
-
-	if (!intent_marked(v->intent, a))
-		rc = intent_mark(v->intent, a, a, sector_write_all, v);
-	if (rc == 0 && !intent_marked(v->intent, b))
-		rc = intent_mark(v->intent, b, b, sector_write_all, v);
-	return rc;
+	return count == 0 ? 0 : intent_mark(v->intent, ids, count, sector_write_all, v);
 }
 
 /* The labels say, durably, that ids up to ${id} and some more may be in use. */
@@ -532,19 +527,12 @@ ids_reserve(struct volume *v, uint64_t id)
 }
 
 int
-members_new_id(struct volume *v, uint64_t parent, uint64_t *id)
+members_next_id(struct volume *v, uint64_t *id)
 {
 	uint64_t new = atomic_fetch_add(&v->next_id, 1);
 	int rc;
 
 	if (new >= atomic_load(&v->ids_reserved) && (rc = ids_reserve(v, new)) != 0)
-		return rc;
-
-	/* The next region as well: a burst of new files then waits half as often. */
-	if (!intent_marked(v->intent, new) &&
-	    (rc = intent_mark(v->intent, new, new + INTENT_REGION, sector_write_all, v)) != 0)
-		return rc;
-	if ((rc = members_mark(v, parent, parent)) != 0)
 		return rc;
 	*id = new;
 	return 0;
@@ -567,11 +555,11 @@ members_sweep(struct volume *v)
 struct joining { struct volume *v; struct member *m; };
 
 static int
-sector_write_one(void *arg, uint32_t index, const uint8_t *sector)
+sector_write_one(void *arg, enum intent_part part, uint32_t index, const uint8_t *sector)
 {
 	struct joining *j = arg;
 
-	return intent_write_sector(j->m->r, index, sector);
+	return intent_write_sector(j->m->r, part, index, sector);
 }
 
 static int

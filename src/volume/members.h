@@ -77,14 +77,10 @@ int members_dismiss(struct volume *volume, struct member *member);
 void members_hold(struct volume *volume, bool hold);
 void members_wait(struct volume *volume);
 
-/*
- * members_mark(volume, a, b):
- * The regions of the ids ${a} and ${b} are about to change: see to it that
- * their intent bits are durable.  Costs nothing if they are already.
- */
-int members_mark(struct volume *volume, uint64_t a, uint64_t b);
-/* members_new_id(volume, id): the next free file id; its region is marked. */
-int members_new_id(struct volume *volume, uint64_t parent, uint64_t *id);
+/* members_mark(volume, ids, count): set these bits of the intent bitmap (meta/intent), durably.  For volume/ways. */
+int members_mark(struct volume *volume, const uint64_t *ids, size_t count);
+/* members_next_id(volume, id): the next free file id; nothing is marked yet. */
+int members_next_id(struct volume *volume, uint64_t *id);
 /* members_sweep(volume): clear intent bits of regions at rest. */
 int members_sweep(struct volume *volume);
 

@@ -60,6 +60,7 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	pthread_mutex_init(&v->roster_lock, NULL);
 	pthread_mutex_init(&v->label_lock, NULL);
 	pthread_mutex_init(&v->give_up_lock, NULL);
+	pthread_mutex_init(&v->walk_lock, NULL);
 	pthread_mutex_init(&v->nodes_lock, NULL);
 	pthread_mutex_init(&v->dirs_lock, NULL);
 	pthread_mutex_init(&v->dirty_lock, NULL);

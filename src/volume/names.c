@@ -19,6 +19,8 @@
 #include "volume/show.h"
 #include "volume/room.h"
 #include "volume/store.h"
+#include "volume/walk.h"
+#include "volume/ways.h"
 
 /* Our own corner of the top directory is nobody's business. */
 static bool
@@ -69,17 +71,6 @@ dir_changed(struct volume *v, struct node *dir, const struct node *node, const c
 	pthread_rwlock_unlock(&dir->lock);
 }
 
-/* What changes its name may be passed over by the walk that reconciles in the background. */
-static void
-walk_note(struct volume *v, struct node *node)
-{
-	pthread_rwlock_rdlock(&node->lock);
-	if (S_ISDIR(node->mode) || node->torn != NULL)
-		atomic_store(&v->walk_again, true);
-	pthread_rwlock_unlock(&node->lock);
-	atomic_store(&v->walk_moved, true);
-}
-
 /* A node lost a name. Tree lock, exclusively. */
 static void
 node_unlinked(struct volume *v, struct node *node)
@@ -104,7 +95,9 @@ node_unlinked(struct volume *v, struct node *node)
 		store_leave(v, node);
 		patrol_leave(v, node);
 		nodes_unhash(v, node);
-		atomic_store(&v->walk_moved, true);
+		atomic_store(&v->walk_gone, true);
+	} else {
+		walk_note(v, node);
 	}
 }
 
@@ -304,8 +297,7 @@ make_once(struct volume *v, struct node *dir, const char *name, struct replica_n
 
 	if ((rc = name_allowed(v, dir, name)) != 0)
 		return rc;
-	rc = S_ISREG(new->mode) || S_ISDIR(new->mode) ? members_new_id(v, node_key(dir), &id) :
-	    members_mark(v, node_key(dir), node_key(dir));
+	rc = S_ISREG(new->mode) || S_ISDIR(new->mode) ? ways_new_id(v, dir, &id) : ways_mark(v, dir);
 	if (rc != 0)
 		return rc;
 	if (open && (rc = files_new(v, &file)) != 0)
@@ -392,7 +384,7 @@ names_tmpfile(struct volume *v, struct node *dir, mode_t mode,
 	uint64_t id;
 	int rc;
 
-	if ((rc = change_allowed(v)) != 0 || (rc = members_new_id(v, node_key(dir), &id)) != 0 ||
+	if ((rc = change_allowed(v)) != 0 || (rc = ways_new_id(v, dir, &id)) != 0 ||
 	    (rc = files_new(v, &file)) != 0)
 		return rc;
 	op.file = file;
@@ -448,10 +440,8 @@ names_link(struct volume *v, struct node *node, struct node *dir, const char *na
 		return rc;
 	if (S_ISDIR(node->mode))
 		return -EPERM;
-	if ((rc = members_mark(v, node_key(dir), node_has_record(node) ? node_key(node) : node_key(dir))) != 0)
-		return rc;
 	pthread_rwlock_wrlock(&v->tree);
-	if ((rc = give_record(v, node, false)) != 0) {
+	if ((rc = ways_mark_names(v, dir, node)) != 0 || (rc = give_record(v, node, false)) != 0) {
 		pthread_rwlock_unlock(&v->tree);
 		return rc;
 	}
@@ -491,8 +481,8 @@ remove_name(struct volume *v, struct node *dir, const char *name, bool is_dir)
 		goto unlock;
 	if (S_ISDIR(node->mode) != is_dir)
 		rc = is_dir ? -ENOTDIR : -EISDIR;
-	else
-		rc = members_mark(v, node_key(dir), node_has_record(node) && !is_dir && node->nlink > 1 ? node_key(node) : node_key(dir));
+	else if ((rc = ways_mark(v, dir)) == 0)
+		rc = ways_mark_removal(v, node, dir, name);
 	if (rc == 0 && (rc = keep_reachable(v, node, dir, name)) == 0 && (rc = namesop_unlink(v, &op)) == 0) {
 		dir_changed(v, dir, node, name, false);
 		nodes_unlink(v, node, dir, name);
@@ -559,14 +549,16 @@ rename_nodes(struct volume *v, const struct namesop *op, struct node *from, stru
 }
 
 static int
-rename_mark(struct volume *v, const struct namesop *op, const struct node *from, const struct node *to)
+rename_mark(struct volume *v, const struct namesop *op, struct node *from, struct node *to)
 {
-	uint64_t id = node_has_record(from) ? node_key(from) : node_key(op->dir);
 	int rc;
 
-	if ((rc = members_mark(v, node_key(op->dir), node_key(op->new_dir))) != 0)
+	if ((rc = ways_mark_names(v, op->dir, op->new_dir)) != 0 || (rc = ways_mark(v, from)) != 0 || to == NULL)
 		return rc;
-	return members_mark(v, id, to != NULL && node_has_record(to) ? node_key(to) : id);
+	if (!(op->flags & RENAME_EXCHANGE) && (rc = ways_mark_removal(v, to, op->new_dir, op->new_name)) != 0)
+		return rc;
+	/* It may get a record yet (record_needed). */
+	return ways_mark(v, to);
 }
 
 static int

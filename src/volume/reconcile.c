@@ -10,6 +10,7 @@
 #include "util/log.h"
 #include "volume/members.h"
 #include "volume/reconcile.h"
+#include "volume/ways.h"
 
 static bool
 sealed(const struct judge_fact *fact)
@@ -214,12 +215,11 @@ reconcile_file(struct volume *v, struct reconcile_copy *copies, unsigned count, 
 		generation = record->fact->record.generation;
 		w.have_tags = true;
 		tagfile_reader_open(&w.reader, record->m->r, record->m->tags, &v->digest, &record->fact->record);
-	} else if ((rc = members_new_id(v, VOLUME_ROOT_ID, &id)) != 0) {
+	} else if ((rc = members_next_id(v, &id)) != 0) {
 		return rc;
 	}
-	if ((rc = members_mark(v, id, id)) != 0)
+	if ((rc = ways_mark_id(v, id, false)) != 0)
 		goto done;
-	intent_distrust(v->intent, id);
 	w.size = choose_size(copies, count, record);
 	if ((rc = equalise(&w)) != 0)
 		goto done;
@@ -356,12 +356,11 @@ reconcile_bare_directory(struct volume *v, struct reconcile_copy *copy)
 	if (copy->fact->record_error == 0) {
 		record = copy->fact->record;
 		record.generation++;
-	} else if ((rc = members_new_id(v, VOLUME_ROOT_ID, &record.id)) != 0) {
+	} else if ((rc = members_next_id(v, &record.id)) != 0) {
 		return rc;
 	}
-	if ((rc = members_mark(v, record.id, record.id)) != 0)
-		return rc;
 	/* What is in it may be torn as well. */
-	intent_distrust(v->intent, record.id);
+	if ((rc = ways_mark_id(v, record.id, true)) != 0)
+		return rc;
 	return stamp_directory(copy->m->r, copy->at, &v->digest, &record);
 }

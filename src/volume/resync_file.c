@@ -105,6 +105,25 @@ resync_inode(struct resync *r, struct node *node, struct replica_at to)
 	return r->m->r->ops->store(r->m->r, to, &times, data, len);
 }
 
+int
+resync_draft(struct resync *r, const struct node *node, struct replica_at at)
+{
+	const struct record record = { .kind = RECORD_INLINE, .id = node_key(node), .mtime = node->mtime, .ctime = node->mtime };
+	const struct replica_times times = { .atime.tv_nsec = UTIME_OMIT, .mtime.tv_nsec = UTIME_OMIT };
+	uint8_t data[RECORD_SIZE_MAX];
+	int len;
+
+	if ((len = record_encode(&r->v->digest, &record, data, sizeof(data))) < 0)
+		return len;
+	return r->m->r->ops->store(r->m->r, at, &times, data, (size_t)len);
+}
+
+bool
+resync_is_draft(const struct judge_fact *fact)
+{
+	return fact->error == 0 && fact->record_error == 0 && fact->record.generation == 0;
+}
+
 bool
 resync_same_version(const struct judge_fact *fact, const struct record *record)
 {
@@ -184,10 +203,12 @@ look(struct resync *r, struct work *w)
 	if (!S_ISREG(w->fact.st.st_mode) || (w->fact.record_error == 0 && w->fact.record.id != node_key(node)))
 		return -ESTALE;
 	marked = missed_suspect(r->v, r->m, node);
-	w->suspect = !w->fresh && (marked || !sealed(&w->fact));
+	w->suspect = !w->fresh && (marked || !sealed(&w->fact) || resync_is_draft(&w->fact));
 	if (!w->fresh && !w->suspect && w->fact.meta_matches && same_record(&w->fact.record, &w->record) &&
 	    pages_fit(r, &w->fact.record))
 		return 1;
+	if (resync_is_draft(&w->fact))
+		return 0;
 	if (r->keep)
 		return w->fresh || resync_same_version(&w->fact, &w->record) || resync_is_ours(r, &w->fact.st) ? 0 : SAVE_FIRST;
 	if (!w->fresh && !marked && w->fact.record_error == 0 && !sealed(&w->fact) && resync_foreign(r, &w->fact.st))
@@ -517,7 +538,7 @@ resync_file(struct resync *r, struct node *node, replica_handle dir, const char 
 	}
 	if (rc < 0 && w->wrote)
 		missed_mark_suspect(r->m, node);
-	/* Made for nothing; it has no record, and would pass for somebody else's. */
+	/* Made for nothing, in room that somebody needs. */
 	if (fresh && room_lacks(rc))
 		(void)r->m->r->ops->unlink(r->m->r, dir, name, false);
 	detach(w);
@@ -570,6 +591,24 @@ copy_nameless(struct resync *r, struct work *w)
 	return r->m->r->ops->store(r->m->r, (struct replica_at){ w->file, NULL }, &times, w->source, w->source_len);
 }
 
+/* Owner, mode and xattrs, from a member whose own are proved: the file may have to stand for all of them soon. */
+static int
+copy_nameless_meta(struct resync *r, struct work *w)
+{
+	struct copy c = { .digest = &r->v->digest, .dst = r->m->r, .src_tags = REPLICA_NONE, .dst_tags = REPLICA_NONE };
+	struct handles_place place;
+	struct member *proved;
+	int rc;
+
+	if ((rc = change_meta_before(r->v, w->node, &proved)) != 0 ||
+	    (rc = handles_at(r->v, proved, w->node, &place)) != 0)
+		return rc;
+	c.src = proved->r;
+	rc = copy_meta(&c, place.at, (struct replica_at){ w->file, NULL });
+	handles_at_done(r->v, &place);
+	return rc;
+}
+
 int
 resync_nameless(struct resync *r, struct node *node)
 {
@@ -594,7 +633,7 @@ resync_nameless(struct resync *r, struct node *node)
 	    /* It may be there from before the loss, with pages that the file has had no tags in since. */
 	    ((rc = tagfile_open(mine, r->m->tags, node_key(node), true, &w->tags)) == 0 &&
 	    (rc = mine->ops->truncate(mine, w->tags, 0)) == 0)) &&
-	    (rc = copy_nameless(r, w)) == 0) {
+	    (rc = copy_nameless_meta(r, w)) == 0 && (rc = copy_nameless(r, w)) == 0) {
 		node->file->handle[r->m->index] = w->file;
 		node->file->writable[r->m->index] = true;
 		w->file = REPLICA_NONE;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "meta/gather.h"
 #include "meta/meta.h"
 #include "meta/quarantine.h"
 #include "util/log.h"
@@ -135,10 +136,21 @@ resync_put_aside(struct resync *r, replica_handle handle, const char *name, cons
 	return quarantine_move(r->m->r, handle, name, origin, resync_reason(r));
 }
 
-/* 1: something but directories; 0: nothing of that kind. */
-static int
-holds_anything(struct replica *replica, replica_handle handle, const char *name)
+static bool
+is_draft(struct resync *r, struct replica_at at)
 {
+	uint8_t data[RECORD_SIZE_MAX];
+	struct judge_fact fact;
+
+	gather_fact(r->m->r, at, &r->v->digest, data, &fact);
+	return resync_is_draft(&fact);
+}
+
+/* 1: something but directories, and what we made ourselves; 0: nothing of that kind. */
+static int
+holds_anything(struct resync *r, replica_handle handle, const char *name)
+{
+	struct replica *replica = r->m->r;
 	struct listing listing = { 0 };
 	replica_handle below;
 	struct stat st;
@@ -148,12 +160,12 @@ holds_anything(struct replica *replica, replica_handle handle, const char *name)
 	if ((rc = replica->ops->stat(replica, (struct replica_at){ handle, name }, &st)) != 0)
 		return rc;
 	if (!S_ISDIR(st.st_mode))
-		return 1;
+		return !S_ISREG(st.st_mode) || !is_draft(r, (struct replica_at){ handle, name });
 	if ((rc = replica->ops->dir_open(replica, handle, name, &below)) != 0)
 		return rc;
 	rc = listing_read(replica, below, &listing);
 	for (i = 0; rc == 0 && i < listing.count; i++)
-		rc = holds_anything(replica, below, listing.names[i]);
+		rc = holds_anything(r, below, listing.names[i]);
 	listing_free(&listing);
 	replica->ops->dir_close(replica, below);
 	return rc;
@@ -165,7 +177,7 @@ resync_keep_slot(struct resync *r, const char *slot)
 	char *origin;
 	int rc;
 
-	if ((rc = holds_anything(r->m->r, r->staging, slot)) <= 0)
+	if ((rc = holds_anything(r, r->staging, slot)) <= 0)
 		return rc;
 	origin = resync_origin_read(r, slot);
 	rc = resync_put_aside(r, r->staging, slot, origin != NULL ? origin : "");

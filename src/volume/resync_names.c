@@ -209,6 +209,8 @@ parked_seek(struct resync *r, uint64_t id, struct parked **found)
 static bool
 worth_keeping(struct resync *r, const struct judge_fact *fact)
 {
+	if (resync_is_draft(fact))
+		return false;
 	/* What has a record is parked, for it may be wanted elsewhere; and is kept when it is not. */
 	if (r->keep)
 		return !S_ISDIR(fact->st.st_mode) && fact->record_error != 0;
@@ -435,6 +437,21 @@ link_known(struct resync *r, struct node *node, const struct node *dir, replica_
 	return rc;
 }
 
+/* A file says at once whose it is, or it would pass for somebody else's if we were cut off. */
+static int
+made_file(struct resync *r, struct node *node, replica_handle handle, const char *name)
+{
+	const struct replica_at at = { handle, name };
+	struct stat st;
+	int rc;
+
+	if (r->m->r->ops->stat(r->m->r, at, &st) == 0)
+		resync_ours(r, &st);
+	if ((rc = resync_draft(r, node, at)) != 0)
+		(void)r->m->r->ops->unlink(r->m->r, handle, name, false);
+	return rc;
+}
+
 /* Make it anew: a file empty, a directory without names. */
 static int
 make(struct resync *r, struct node *node, replica_handle handle, const char *name)
@@ -442,7 +459,6 @@ make(struct resync *r, struct node *node, replica_handle handle, const char *nam
 	struct copy c = { .digest = &r->v->digest, .dst = r->m->r, .src_tags = REPLICA_NONE, .dst_tags = REPLICA_NONE };
 	struct handles_place place;
 	struct member *s;
-	struct stat st;
 	int rc = -EIO;
 
 	pthread_rwlock_rdlock(&node->lock);
@@ -456,9 +472,9 @@ make(struct resync *r, struct node *node, replica_handle handle, const char *nam
 		handles_at_done(r->v, &place);
 		break;
 	}
+	if (rc == 0 && S_ISREG(node->mode))
+		rc = made_file(r, node, handle, name);
 	pthread_rwlock_unlock(&node->lock);
-	if (rc == 0 && S_ISREG(node->mode) && r->m->r->ops->stat(r->m->r, (struct replica_at){ handle, name }, &st) == 0)
-		resync_ours(r, &st);
 	r->changed++;
 	return rc;
 }

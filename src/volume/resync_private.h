@@ -101,6 +101,13 @@ bool resync_is_origin(const char *name);
  */
 bool resync_same_version(const struct judge_fact *fact, const struct record *record);
 
+/*
+ * resync_draft(r, node, at): store a record in a file that was just made, which says whose it is and vouches for nothing.
+ * resync_is_draft(fact): it has such a one: an attempt that was cut off made it, and nobody else.
+ */
+int resync_draft(struct resync *r, const struct node *node, struct replica_at at);
+bool resync_is_draft(const struct judge_fact *fact);
+
 /* resync_reason(r): why a version is kept. */
 const char *resync_reason(const struct resync *r);
 /* resync_put_aside(r, handle, name, origin): move it to the quarantine, and say so. */

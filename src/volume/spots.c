@@ -185,6 +185,13 @@ listed_free(struct listed *listed)
 
 static int collect(struct spots *s, struct member *m, replica_handle dir, const char *path, uint64_t key, bool dirty);
 
+/* May anything below it have been in the midst of a change?  ${below}: its own names may. */
+static bool
+is_on_way(const struct spots *s, uint64_t key, bool below)
+{
+	return below || key >= NODE_ID_BORROWED || intent_astray(s->v->intent) || intent_was_dirty(s->v->intent, INTENT_WAY | key);
+}
+
 static int
 collect_name(struct spots *s, struct member *m, struct replica_at at, unsigned char d_type, const char *path,
     uint64_t parent, bool dirty)
@@ -205,7 +212,7 @@ collect_name(struct spots *s, struct member *m, struct replica_at at, unsigned c
 		rc = spots_note(s, m->index, key, &st, parent, path);
 	else if (key == 0 && dirty && S_ISREG(st.st_mode))
 		rc = note_nameless(s, m->index, &st, parent, path);
-	if (rc == 0 && S_ISDIR(st.st_mode) && m->r->ops->dir_open(m->r, at.handle, at.name, &handle) == 0) {
+	if (rc == 0 && S_ISDIR(st.st_mode) && is_on_way(s, key, below) && m->r->ops->dir_open(m->r, at.handle, at.name, &handle) == 0) {
 		rc = collect(s, m, handle, path, key, below);
 		m->r->ops->dir_close(m->r, handle);
 	}

@@ -215,8 +215,11 @@ struct volume {
 	_Atomic bool walker_stop;
 	_Atomic bool reconciling;	/* the walker is at it, */
 	_Atomic uint64_t walked_names, walked_files;	/* and has come so far */
-	_Atomic bool walk_again;	/* something that is to be settled got another name meanwhile */
-	_Atomic bool walk_moved;	/* something got another name, or none: what the walk has not seen may be there */
+	pthread_mutex_t walk_lock;	/* a leaf: */
+	struct node **walk_moved;	/* what is to be settled and got other names meanwhile; holds references */
+	size_t walk_moved_count, walk_moved_room;
+	_Atomic bool walk_lost;		/* some of these found no room */
+	_Atomic bool walk_gone;		/* something lost its last name: its tags are looked after by who has it open */
 };
 
 /* One name of a node. */
@@ -277,6 +280,7 @@ struct node {
 
 	struct link *links;		/* tree lock */
 	bool hashed;			/* in by_id; nodes lock */
+	_Atomic uint32_t placed;	/* the intent's epoch in which the way to it was marked (volume/ways), and a file's region with it */
 
 	pthread_rwlock_t lock;		/* all below */
 	_Atomic mode_t mode;		/* its type never changes, and is looked at without the lock */

@@ -19,7 +19,7 @@
 #include "volume/walk.h"
 
 #define REPORT_MS 10000			/* between two lines of progress */
-#define WALKS_MAX 10			/* while names change below it; then the next mount goes on */
+#define MOVED_MAX 65536			/* that wait; beyond, the next mount goes on */
 
 /* A file of a dirty region that is settled. */
 struct seen { struct hashmap_link by_id; bool paged; };
@@ -27,6 +27,7 @@ struct seen { struct hashmap_link by_id; bool paged; };
 struct walk {
 	struct volume *v;
 	struct hashmap seen;
+	bool astray;			/* no marked ways lead to some of it: the whole tree is gone through */
 	bool complete;			/* nothing was passed over so far */
 	uint64_t names, files, reported_ms;
 };
@@ -113,34 +114,67 @@ digest_names(struct walk *w, struct node *node)
 	pthread_rwlock_unlock(&v->tree);
 }
 
-/* Look up all names in ${node} and below. */
+/* Could a directory be, or lead to, what was being changed? */
+static bool
+is_on_way(const struct volume *v, bool astray, uint64_t id)
+{
+	return astray || intent_was_dirty(v->intent, id) || intent_was_dirty(v->intent, INTENT_WAY | id);
+}
+
+/* Of a directory at rest: a name that stands for nothing that was being changed, and leads to none. */
+static bool
+is_at_rest(const struct walk *w, const struct dir_entry *entry)
+{
+	if (entry->type == 0 || entry->id == DIR_ID_UNKNOWN)
+		return false;
+	return S_ISDIR(entry->type) ? !is_on_way(w->v, w->astray, entry->id) :
+	    !S_ISREG(entry->type) || !intent_was_dirty(w->v->intent, entry->id);
+}
+
+static void walk_directory(struct walk *w, struct node *node);
+
+static void
+walk_node(struct walk *w, struct node *node)
+{
+	if (S_ISREG(node->mode))
+		walk_file(w, node);
+	else if (S_ISDIR(node->mode) && is_on_way(w->v, w->astray, node_key(node)))
+		walk_directory(w, node);
+}
+
+static void
+walk_name(struct walk *w, struct node *dir, const char *name)
+{
+	struct node *node;
+	struct stat st;
+	int rc;
+
+	if ((rc = names_lookup(w->v, dir, name, &node, &st)) == 0) {
+		walk_node(w, node);
+		nodes_put(w->v, node);
+	} else if (rc != -ENOENT) {
+		w->complete = false;
+	}
+}
+
+/* All names in a directory that may have been in the midst of a change; of others, those that lead on. */
 static void
 walk_directory(struct walk *w, struct node *node)
 {
+	bool dirty = intent_was_dirty(w->v->intent, node_key(node));
 	struct dir_entry entry;
 	uint64_t offset = 2;
-	struct node *child;
 	struct dir *dir;
-	struct stat st;
-	int rc;
 
 	if (dir_open(w->v, node, &dir) != 0) {
 		w->complete = false;
 		return;
 	}
-	while (!stopped(w) && dir_read(w->v, dir, offset, &entry, false) > 0) {
+	while (!stopped(w) && dir_read(w->v, dir, offset, &entry, !dirty) > 0) {
 		offset = entry.next;
 		progress(w);
-		rc = names_lookup(w->v, node, entry.name, &child, &st);
-		if (rc == 0) {
-			if (S_ISDIR(st.st_mode))
-				walk_directory(w, child);
-			else if (S_ISREG(st.st_mode))
-				walk_file(w, child);
-			nodes_put(w->v, child);
-		} else if (rc != -ENOENT) {
-			w->complete = false;
-		}
+		if (dirty || !is_at_rest(w, &entry))
+			walk_name(w, node, entry.name);
 	}
 	dir_close(w->v, dir);
 	if (!stopped(w))
@@ -197,21 +231,63 @@ remove_orphans(struct walk *w)
 	}
 }
 
-/* The whole tree, again if something may have slipped past. */
+void
+walk_note(struct volume *v, struct node *node)
+{
+	struct node **grown;
+	size_t room;
+
+	if (!atomic_load(&v->reconciling) || !(S_ISREG(node->mode) ? intent_was_dirty(v->intent, node_key(node)) :
+	    S_ISDIR(node->mode) && is_on_way(v, intent_astray(v->intent), node_key(node))))
+		return;
+	nodes_hold(v, node);
+	pthread_mutex_lock(&v->walk_lock);
+	if (v->walk_moved_count == v->walk_moved_room && v->walk_moved_room < MOVED_MAX) {
+		room = v->walk_moved_room == 0 ? 64 : 2 * v->walk_moved_room;
+		if ((grown = reallocarray(v->walk_moved, room, sizeof(struct node *))) != NULL) {
+			v->walk_moved = grown;
+			v->walk_moved_room = room;
+		}
+	}
+	if (v->walk_moved_count < v->walk_moved_room) {
+		v->walk_moved[v->walk_moved_count++] = node;
+		node = NULL;
+	} else {
+		atomic_store(&v->walk_lost, true);
+	}
+	pthread_mutex_unlock(&v->walk_lock);
+	if (node != NULL)
+		nodes_put(v, node);
+}
+
+static struct node *
+take_moved(struct volume *v)
+{
+	struct node *node;
+
+	pthread_mutex_lock(&v->walk_lock);
+	node = v->walk_moved_count == 0 ? NULL : v->walk_moved[--v->walk_moved_count];
+	pthread_mutex_unlock(&v->walk_lock);
+	return node;
+}
+
+/* From the top, and then what has moved meanwhile: it may have been passed over in both places. */
 static void
 walk_all(struct walk *w)
 {
 	struct volume *v = w->v;
-	int tries = 0;
+	struct node *node;
 
-	do {
-		atomic_store(&v->walk_again, false);
-		w->complete = true;
-		walk_directory(w, v->root);
-	} while (atomic_load(&v->walk_again) && !stopped(w) && ++tries < WALKS_MAX);
-	w->complete = w->complete && !atomic_load(&v->walk_again);
-	/* Had anything moved, it could be somewhere that was not looked at: fsck.mendfs removes orphans too. */
-	if (w->complete && !atomic_load(&v->walk_moved) && !stopped(w))
+	w->complete = true;
+	walk_directory(w, v->root);
+	while ((node = take_moved(v)) != NULL) {
+		if (!stopped(w))
+			walk_node(w, node);
+		nodes_put(v, node);
+	}
+	w->complete = w->complete && !atomic_load(&v->walk_lost);
+	/* Only who has seen all files can tell whose tags are nobody's: else fsck.mendfs removes them. */
+	if (w->astray && w->complete && !atomic_load(&v->walk_gone) && !stopped(w))
 		remove_orphans(w);
 }
 
@@ -219,15 +295,15 @@ static void *
 walk_run(void *arg)
 {
 	struct volume *v = arg;
-	struct walk w = { .v = v, .reported_ms = clock_monotonic_ms() };
+	struct walk w = { .v = v, .astray = intent_astray(v->intent), .reported_ms = clock_monotonic_ms() };
 
 	(void)guard_always(true);
 	if (hashmap_init(&w.seen) != 0) {
 		atomic_store(&v->reconciling, false);
 		return NULL;
 	}
-	log_info("the volume was not unmounted cleanly: looking for what was being changed in %" PRIu64 " regions of 1024 files",
-	    intent_any(v->intent));
+	log_info("the volume was not unmounted cleanly: looking for what was being changed in %" PRIu64 " regions of 1024 files%s",
+	    intent_any(v->intent), w.astray ? ", in the whole tree" : "");
 	walk_all(&w);
 	/* Durable first: then nothing tells any more where it might be torn. */
 	if (stopped(&w)) {
@@ -266,4 +342,7 @@ walk_stop(struct volume *v)
 	atomic_store(&v->walker_stop, true);
 	pthread_join(v->walker, NULL);
 	v->walker_runs = false;
+	free(v->walk_moved);
+	v->walk_moved = NULL;
+	v->walk_moved_count = v->walk_moved_room = 0;
 }

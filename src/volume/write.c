@@ -12,6 +12,7 @@
 #include "volume/members.h"
 #include "volume/pages.h"
 #include "volume/store.h"
+#include "volume/ways.h"
 #include "volume/write.h"
 
 /* From this size on, members are written in parallel; below, waking a thread costs more than it saves. */
@@ -123,8 +124,11 @@ tags_make_room(struct volume *v, struct node *node, uint64_t first, uint64_t cou
 	if ((rc = tags_prepare(node->file->tags, &source, first, count)) != 0 || !tags_paged(node->file->tags))
 		return rc;
 
+	/* The tags of a file without a name would outlive an unclean stop, with nothing that leads to them. */
+	if (!was_paged && node->nlink == 0)
+		rc = ways_mark_astray(v);
 	/* What an array held fits into the first page. */
-	if (!was_paged)
+	if (rc == 0 && !was_paged)
 		rc = pages_reserve(v, node, node->file, 0);
 	for (page = first / TAGPAGE_TAGS; rc == 0 && page <= last; page++) {
 		if (tags_empty(node->file->tags, page))

@@ -11,6 +11,7 @@
 #include "volume/pages.h"
 #include "volume/store.h"
 #include "volume/xattrs.h"
+#include "volume/ways.h"
 
 #define ACL_ACCESS "system.posix_acl_access"
 #define ACL_DEFAULT "system.posix_acl_default"
@@ -272,7 +273,7 @@ xattr_change_lock(struct volume *v, struct node *node, struct xattr_change *c, c
 		return rc;
 	pthread_rwlock_rdlock(&v->tree);
 	pthread_rwlock_wrlock(&node->lock);
-	if (!node_has_record(node) || (rc = members_mark(v, node_key(node), node_key(node))) == 0)
+	if ((rc = ways_mark(v, node)) == 0)
 		rc = xattr_change(v, node, c, call, kill_sgid);
 	pthread_rwlock_unlock(&node->lock);
 	pthread_rwlock_unlock(&v->tree);

@@ -283,6 +283,8 @@ make_name(struct rig *rig, const char *verb, const char *path, const char *more)
 
 	if ((rc = lookup_dir(rig, path, &dir, &name)) != 0)
 		return rc;
+	if (rig->spread)
+		atomic_fetch_add(&rig->v->next_id, INTENT_REGION);
 	if (strcmp(verb, "mkdir") == 0)
 		rc = names_mkdir(rig->v, dir, name, 0755, caller(), &node, &st);
 	else if (strcmp(verb, "symlink") == 0)

@@ -24,6 +24,7 @@ struct rig {
 	unsigned members;
 	char path[RIG_MEMBERS_MAX][PATH_MAX / 2];
 	bool degraded;			/* -o degraded */
+	bool spread;			/* all that is made is of a region of its own */
 	struct volume *v;
 	struct fault_plug plug;
 	/* Put around each replica, below the plug; NULL: nothing. */

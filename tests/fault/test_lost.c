@@ -4,6 +4,7 @@
  * it is back both are alike.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 #define TIMEOUT_MS 250			/* in which a busy machine has a thread run */
 #define RESYNC_MS 20000
+#define CUT_STRIDE 4			/* so many tests share the cuts */
 
 static struct rig rig;
 static struct replica *failing[RIG_MEMBERS_MAX];
@@ -66,12 +68,11 @@ open_volume(void)
 
 /* Mount once more: the lost one is brought up to date.  Then all is the same. */
 static void
-close_and_compare(void)
+close_and_compare_closed(void)
 {
 	char *a, *b, *said;
 	int i;
 
-	ck_assert_int_eq(rig_close(&rig), 0);
 	rig.timeout_ms = 0;
 	open_volume();
 	for (i = 0; i < RESYNC_MS && members_in_sync(rig.v) < 2; i++)
@@ -85,6 +86,13 @@ close_and_compare(void)
 	free(a);
 	free(b);
 	free(said);
+}
+
+static void
+close_and_compare(void)
+{
+	ck_assert_int_eq(rig_close(&rig), 0);
+	close_and_compare_closed();
 }
 
 static const char *const steps[] = {
@@ -254,6 +262,151 @@ START_TEST(unchangeable)
 }
 END_TEST
 
+/* Wait until all are in sync again, and all labels say so. */
+static void
+all_back(void)
+{
+	int i;
+
+	for (i = 0; i < RESYNC_MS && members_in_sync(rig.v) < 2; i++)
+		usleep(1000);
+	pthread_mutex_lock(&rig.v->label_lock);
+	ck_assert_uint_eq(members_in_sync(rig.v), 2);
+	pthread_mutex_unlock(&rig.v->label_lock);
+}
+
+/*
+ * A file without a name, that is open, is made anew on the member that was
+ * away: as a whole, for soon it may be the last one.
+ */
+START_TEST(nameless)
+{
+	const struct fault_rule dead = { .ops = FAULT_ALL, .nth = 1, .error = EIO };
+	unsigned first = (unsigned)_i % 2;
+	bool large = _i >= 2;
+
+	open_volume();
+	step("create a");
+	step(large ? "write a 0 3000000 p" : "write a 0 9000 p");
+	step("setxattr a user.x one");
+	step("chmod a 01127");
+	step("store");
+	step("open a");
+	step("unlink a");
+	fault_set(failing[first], &dead);
+	step("append @a 100 x");
+	step("setxattr @a user.y two");
+	ck_assert_uint_eq(members_in_sync(rig.v), 1);
+	fault_set(failing[first], NULL);
+	all_back();
+	fault_set(failing[!first], &dead);
+	step("setxattr @a user.x three");
+	step("append @a 5000 y");
+	step("truncate @a 100");
+	step("chmod @a 0640");
+	step("fsync @a");
+	ck_assert_uint_eq(members_in_sync(rig.v), 1);
+	fault_set(failing[!first], NULL);
+	step("close a");
+	close_and_compare();
+}
+END_TEST
+
+/* What is in the quarantine of the replica that is behind. */
+static unsigned
+quarantined(void)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	unsigned count = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/.mendfs/quarantine", rig.path[1]);
+	if ((dir = opendir(path)) == NULL)
+		return 0;
+	while ((e = readdir(dir)) != NULL)
+		count += *e->d_name != '.';
+	closedir(dir);
+	return count;
+}
+
+/* Replica 0 alone; the other one misses it. */
+static void
+open_alone(void)
+{
+	rig.members = 1;
+	rig.degraded = true;
+	open_volume();
+}
+
+static void
+close_alone(void)
+{
+	ck_assert_int_eq(rig_close(&rig), 0);
+	rig.members = 2;
+	rig.degraded = false;
+}
+
+/* The resync of new files is cut off at the nth change; false: it came through. */
+static bool
+cut_resync(uint64_t nth)
+{
+	bool pulled;
+	int i;
+
+	rig_plug(&rig, nth, false);
+	if (rig_open(&rig) == 0) {
+		(void)volume_start(rig.v);
+		for (i = 0; i < RESYNC_MS && members_in_sync(rig.v) < 2 && !rig_pulled(&rig); i++)
+			usleep(1000);
+	}
+	pulled = rig_pulled(&rig);
+	rig_close(&rig);
+	rig_plug(&rig, 0, false);
+	return pulled;
+}
+
+/*
+ * What a resync made before it was cut off is its own: it is finished, moved or
+ * removed by the next one, and never taken for somebody else's.
+ */
+START_TEST(cut_off_resync)
+{
+	uint64_t nth = (uint64_t)_i;
+	bool pulled = true;
+
+	rig.timeout_ms = 0;
+	for (; pulled; nth += CUT_STRIDE) {
+		rig_clear(&rig);
+		open_volume();
+		ck_assert_int_eq(rig_close(&rig), 0);
+		open_alone();
+		step("mkdir d");
+		step("create d/a");
+		step("write d/a 0 5000 p");
+		step("create d/b");
+		step("write d/b 0 900000 q");
+		step("create c");
+		step("write c 0 300000 r");
+		step("mkdir d/e");
+		step("create d/e/f");
+		step("write d/e/f 0 100 s");
+		step("link d/e/f g");
+		close_alone();
+		pulled = cut_resync(nth);
+		open_alone();
+		step("unlink d/a");
+		step("rename d/b b");
+		step("unlink c");
+		step("rename d/e e");
+		step("rmdir d");
+		close_alone();
+		close_and_compare_closed();
+		ck_assert_msg(quarantined() == 0, "cut at change %llu: something went to quarantine", (unsigned long long)nth);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -269,8 +422,10 @@ main(void)
 	tcase_add_test(tcase, all_hang);
 	tcase_add_test(tcase, bad_spot);
 	tcase_add_test(tcase, bad_for_ever);
+	tcase_add_loop_test(tcase, nameless, 0, 4);
 	tcase_add_loop_test(tcase, unreadable, 0, (int)(sizeof(errors) / sizeof(errors[0])));
 	tcase_add_loop_test(tcase, unchangeable, 0, (int)(sizeof(write_errors) / sizeof(write_errors[0])));
+	tcase_add_loop_test(tcase, cut_off_resync, 1, 1 + CUT_STRIDE);
 	suite_add_tcase(suite, tcase);
 	rc = check_main(suite);
 	rig_end();

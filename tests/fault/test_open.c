@@ -78,11 +78,10 @@ read_block(const char *name, uint64_t offset, char letter)
 }
 
 static void
-finish(void)
+finish_closed(void)
 {
 	char *a, *b, *said;
 
-	ck_assert(rig_settle(&rig));
 	ck_assert_int_eq(rig_close(&rig), 0);
 	a = rig_copy(&rig, 0);
 	b = rig_copy(&rig, 1);
@@ -91,6 +90,13 @@ finish(void)
 	free(a);
 	free(b);
 	free(said);
+}
+
+static void
+finish(void)
+{
+	ck_assert(rig_settle(&rig));
+	finish_closed();
 }
 
 static void
@@ -246,6 +252,177 @@ START_TEST(rot_in_a_dirty_region)
 }
 END_TEST
 
+/* Directories of 100 files. */
+static void
+make_tree(unsigned dirs)
+{
+	char text[64];
+	unsigned i;
+
+	for (i = 0; i < dirs * 100; i++) {
+		if (i % 100 == 0) {
+			snprintf(text, sizeof(text), "mkdir d%u", i / 100);
+			step(text);
+		}
+		snprintf(text, sizeof(text), "create d%u/%u", i / 100, i % 100);
+		step(text);
+	}
+}
+
+/* Twenty files of one directory are torn; returns what it takes to mount, and to reconcile. */
+static uint64_t
+cost_of_twenty(unsigned dirs)
+{
+	uint64_t cost;
+	char text[64];
+	unsigned i;
+
+	rig_clear(&rig);
+	open_volume();
+	make_tree(dirs);
+	ck_assert_int_eq(rig_close(&rig), 0);
+	open_volume();
+	for (i = 0; i < 20; i++) {
+		snprintf(text, sizeof(text), "write d7/%u 0 5000 x", i * 5);
+		step(text);
+	}
+	kill_volume();
+	open_volume();
+	ck_assert(!intent_astray(rig.v->intent));
+	ck_assert(rig_settle(&rig));
+	cost = count_all(FAULT_ALL);
+	finish_closed();
+	return cost;
+}
+
+/* Reconciling costs what was dirty, not the tree: some files of the same region are looked at, and the top directory's names. */
+START_TEST(reconciling_costs_what_was_dirty)
+{
+	uint64_t small, large;
+
+	ck_assert_int_eq(rig_close(&rig), 0);
+	small = cost_of_twenty(20);
+	large = cost_of_twenty(200);
+	printf("# %llu operations to reconcile 20 files of 2,000, %llu of 20,000\n", (unsigned long long)small, (unsigned long long)large);
+	ck_assert_uint_lt(large, small + small / 4);
+	ck_assert_uint_lt(large, 25000);
+}
+END_TEST
+
+/* What keeps track of all this: durable writes of the intent bitmap, per replica. */
+START_TEST(intent_costs_little)
+{
+	const uint32_t syncs = FAULT_MASK(FAULT_FSYNC) | FAULT_MASK(FAULT_DIR_SYNC);
+	uint64_t first, more;
+
+	step("mkdir a");
+	step("mkdir a/b");
+	ck_assert_int_eq(rig_close(&rig), 0);
+	open_volume();
+	fault_count_reset(wrapped[0]);
+	step("create a/b/c");
+	first = fault_count(wrapped[0], syncs);
+	fault_count_reset(wrapped[0]);
+	make_tree(30);
+	more = fault_count(wrapped[0], syncs);
+	printf("# %llu for the first file, %llu for 3,000 more in 30 directories\n", (unsigned long long)first, (unsigned long long)more);
+	ck_assert_uint_le(first, 2);
+	ck_assert_uint_le(more, 2 * 3);
+	finish();
+}
+END_TEST
+
+/* A name that nobody looked up may be all that is left of a file. */
+START_TEST(other_names)
+{
+	rig.spread = true;
+	step("mkdir d");
+	step("mkdir e");
+	step("create d/a");
+	step("write d/a 0 9000 p");
+	step("link d/a e/b");
+	ck_assert_int_eq(rig_close(&rig), 0);
+	open_volume();
+	step("write d/a 0 5000 q");
+	ck_assert(!intent_marked(rig.v->intent, INTENT_ASTRAY));
+	step("unlink d/a");
+	ck_assert(intent_marked(rig.v->intent, INTENT_ASTRAY));
+	kill_volume();
+	open_volume();
+	ck_assert(intent_astray(rig.v->intent));
+	finish();
+
+	/* Known by both: no need to go through everything. */
+	open_volume();
+	step("mkdir f");
+	step("link e/b f/c");
+	step("write e/b 0 5000 r");
+	step("unlink e/b");
+	kill_volume();
+	open_volume();
+	ck_assert(!intent_astray(rig.v->intent));
+	finish();
+}
+END_TEST
+
+/* Bits without ways are an older program's: everything is gone through. */
+START_TEST(older_intent)
+{
+	char path[PATH_MAX];
+	unsigned i;
+
+	rig.spread = true;
+	step("mkdir d");
+	step("mkdir d/e");
+	step("create d/e/a");
+	step("write d/e/a 0 9000 p");
+	ck_assert_int_eq(rig_close(&rig), 0);
+	open_volume();
+	step("write d/e/a 0 5000 q");
+	kill_volume();
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/.mendfs/ways", rig.path[i]);
+		ck_assert_int_eq(unlink(path), 0);
+	}
+	open_volume();
+	ck_assert(intent_astray(rig.v->intent));
+	finish();
+}
+END_TEST
+
+/* What moves while the walk is on its way is not passed over. */
+START_TEST(moved_meanwhile)
+{
+	char text[64];
+	unsigned i;
+
+	rig.spread = true;
+	step("mkdir x");
+	step("mkdir y");
+	step("mkdir x/d");
+	for (i = 0; i < 40; i++) {
+		snprintf(text, sizeof(text), "create x/d/%u", i);
+		step(text);
+	}
+	ck_assert_int_eq(rig_close(&rig), 0);
+	open_volume();
+	for (i = 0; i < 40; i++) {
+		snprintf(text, sizeof(text), "append x/d/%u 100000 x", i);
+		step(text);
+	}
+	kill_volume();
+	open_volume();
+	ck_assert_int_eq(volume_start(rig.v), 0);
+	for (i = 0; intent_any(rig.v->intent) > 0 && i < 100000; i++) {
+		step(i % 2 == 0 ? "rename x/d y/d" : "rename y/d x/d");
+		snprintf(text, sizeof(text), "rename %s/%u x/%u", i % 2 == 0 ? "y/d" : "x/d", i % 40, i % 40);
+		(void)rig_step(&rig, text);
+	}
+	ck_assert_uint_eq(intent_any(rig.v->intent), 0);
+	finish_closed();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -259,6 +436,11 @@ main(void)
 	tcase_add_test(tcase, first_look_up_settles_one);
 	tcase_add_test(tcase, regions_at_rest_are_left_alone);
 	tcase_add_test(tcase, rot_in_a_dirty_region);
+	tcase_add_test(tcase, reconciling_costs_what_was_dirty);
+	tcase_add_test(tcase, intent_costs_little);
+	tcase_add_test(tcase, other_names);
+	tcase_add_test(tcase, older_intent);
+	tcase_add_test(tcase, moved_meanwhile);
 	suite_add_tcase(suite, tcase);
 	rig_begin();
 	failed = check_main(suite);

@@ -108,13 +108,13 @@ unclean(char **paths, unsigned count)
 
 	memset(bits, 0, sizeof(bits));
 	bits[0] = 1;
-	intent_encode(&digest, 0, bits, sector);
+	intent_encode(&digest, INTENT_REGIONS, 0, bits, sector);
 	for (unsigned i = 0; i < count; i++) {
 		r = open_replica(paths[i]);
 		must(paths[i], label_read(r, &label));
 		label.clean = false;
 		must(paths[i], label_write(r, &label));
-		must(paths[i], intent_write_sector(r, 0, sector));
+		must(paths[i], intent_write_sector(r, INTENT_PART_REGIONS, 0, sector));
 		r->ops->free(r);
 	}
 }

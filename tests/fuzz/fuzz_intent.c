@@ -11,6 +11,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	uint8_t sector[INTENT_SECTOR_SIZE] = { 0 }, again[INTENT_SECTOR_SIZE], bits[BITS_SIZE];
 	struct digest digest;
+	enum intent_kind kind;
 	uint32_t index;
 
 	if (len < 1 + 4)
@@ -21,14 +22,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (data[0] & FUZZ_SEAL)
 		digest_bytes(&digest, DIGEST_INTENT, sector, INTENT_SECTOR_SIZE - DIGEST_SIZE,
 		    sector + INTENT_SECTOR_SIZE - DIGEST_SIZE);
-	if (intent_decode(&digest, index, sector, bits) != 0) {
-		for (size_t i = 0; i < sizeof(bits); i++)
-			FUZZ_ASSERT(bits[i] == 0xff);
-	} else if (digest_zeros(sector, sizeof(sector))) {
-		FUZZ_ASSERT(digest_zeros(bits, sizeof(bits)));
-	} else {
-		intent_encode(&digest, index, bits, again);
-		FUZZ_ASSERT(memcmp(sector, again, sizeof(again)) == 0);
+	for (kind = INTENT_REGIONS; kind <= INTENT_WAYS; kind++) {
+		if (intent_decode(&digest, kind, index, sector, bits) != 0) {
+			for (size_t i = 0; i < sizeof(bits); i++)
+				FUZZ_ASSERT(bits[i] == 0xff);
+		} else if (digest_zeros(sector, sizeof(sector))) {
+			FUZZ_ASSERT(digest_zeros(bits, sizeof(bits)));
+		} else {
+			FUZZ_ASSERT(intent_is_kind(kind, sector));
+			intent_encode(&digest, kind, index, bits, again);
+			FUZZ_ASSERT(memcmp(sector, again, sizeof(again)) == 0);
+		}
 	}
 	return 0;
 }

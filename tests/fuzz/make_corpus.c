@@ -142,7 +142,11 @@ make_intents(void)
 	uint32_t index;
 
 	memcpy(&index, place, 4);
-	intent_encode(&digest, index, bits, sector);
+	intent_encode(&digest, INTENT_WAYS, index, bits, sector);
+	seed("intent", "ways", FUZZ_SEAL, place, sizeof(place), sector, 30);
+	intent_encode(&digest, INTENT_REGIONS_ON_WAYS, index, bits, sector);
+	seed("intent", "on-ways", FUZZ_SEAL, place, sizeof(place), sector, 30);
+	intent_encode(&digest, INTENT_REGIONS, index, bits, sector);
 	seed("intent", "few", FUZZ_SEAL, place, sizeof(place), sector, 30);
 	seed("intent", "unsealed", 0, place, sizeof(place), sector, sizeof(sector));
 	seed("intent", "never-written", 0, place, sizeof(place), sector, 0);

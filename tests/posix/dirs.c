@@ -270,6 +270,51 @@ dirs_current_directory(void)
 	OK(chdir(here));
 }
 
+/* The inode number that a listing of ${path} has for "..". */
+static ino_t
+parent_in(const char *path)
+{
+	struct dirent *dirent;
+	ino_t ino = 0;
+	DIR *dir;
+
+	if ((dir = opendir(path)) == NULL || !CHECK(dir != NULL))
+		return 0;
+	while ((dirent = readdir(dir)) != NULL) {
+		if (strcmp(dirent->d_name, "..") == 0)
+			ino = dirent->d_ino;
+	}
+	closedir(dir);
+	return ino;
+}
+
+static ino_t
+ino_of(const char *path)
+{
+	struct stat st;
+
+	OK(stat(path, &st));
+	return st.st_ino;
+}
+
+static void
+dirs_moved(void)
+{
+	OK(mkdir("a", 0755));
+	OK(mkdir("b", 0755));
+	OK(mkdir("a/d", 0755));
+	OK(mkdir("b/e", 0755));
+	/* Twice: the second may be somebody's memory of the first. */
+	CHECK(parent_in("a/d") == ino_of("a") && parent_in("a/d") == ino_of("a"));
+	CHECK(parent_in("b/e") == ino_of("b") && parent_in("b/e") == ino_of("b"));
+	OK(rename("a/d", "b/d"));
+	CHECK(parent_in("b/d") == ino_of("b") && parent_in("b/d") == ino_of("b"));
+	OK(rename("b/d", "a/d"));
+	CHECK(parent_in("a/d") == ino_of("a") && parent_in("a/d") == ino_of("a"));
+	OK(syscall(SYS_renameat2, AT_FDCWD, "a/d", AT_FDCWD, "b/e", RENAME_EXCHANGE));
+	CHECK(parent_in("a/d") == ino_of("a") && parent_in("b/e") == ino_of("b"));
+}
+
 const struct posix_case dirs_cases[] = {
 	{ "dirs_list_many", dirs_list_many, false },
 	{ "dirs_remove_while_reading", dirs_remove_while_reading, false },
@@ -277,6 +322,7 @@ const struct posix_case dirs_cases[] = {
 	{ "dirs_seek", dirs_seek, false },
 	{ "dirs_rewind_sees_new", dirs_rewind_sees_new, false },
 	{ "dirs_removed", dirs_removed, false },
+	{ "dirs_moved", dirs_moved, false },
 	{ "dirs_errors", dirs_errors, false },
 	{ "dirs_deep", dirs_deep, false },
 	{ "dirs_current_directory", dirs_current_directory, false },

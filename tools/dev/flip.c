@@ -36,7 +36,7 @@
 #define FILES_MAX 50000		/* paths remembered per round */
 #define ROUND_MAX 4096		/* flips per round */
 #define REPLICAS_MAX 16
-#define SETTLE_MS 60000		/* longest wait until a round's blocks are mended */
+#define SETTLE_MS 300000	/* longest wait until a round's blocks are mended: on a busy machine the patrol may need minutes */
 
 struct file {
 	char *path;	/* below the replica, begins with '/' */

@@ -32,7 +32,7 @@ assert_refused(uint32_t index)
 
 	memset(out, 0, sizeof(out));
 	memset(all, 0xff, sizeof(all));
-	ck_assert_int_eq(intent_decode(&digest, index, sector, out), -EBADMSG);
+	ck_assert_int_eq(intent_decode(&digest, INTENT_REGIONS, index, sector, out), -EBADMSG);
 	ck_assert_mem_eq(out, all, sizeof(all));
 }
 
@@ -42,7 +42,7 @@ START_TEST(known)
 	use(1);
 	bits[0] = 1;
 	bits[BITS_SIZE - 1] = 0x80;
-	intent_encode(&digest, 2, bits, sector);
+	intent_encode(&digest, INTENT_REGIONS, 2, bits, sector);
 	ck_assert_mem_eq(sector, "MINT\x02\0\0\0\x01\0", 10);
 	ck_assert_uint_eq(sector[INTENT_SECTOR_SIZE - DIGEST_SIZE - 1], 0x80);
 	ck_assert_str_eq(hex(sector + INTENT_SECTOR_SIZE - DIGEST_SIZE, DIGEST_SIZE),
@@ -54,7 +54,7 @@ START_TEST(never_written)
 {
 	use(_i);
 	memset(sector, 0, sizeof(sector));
-	ck_assert_int_eq(intent_decode(&digest, 5, sector, out), 0);
+	ck_assert_int_eq(intent_decode(&digest, INTENT_REGIONS, 5, sector, out), 0);
 	ck_assert_mem_eq(out, bits, sizeof(out));
 }
 END_TEST
@@ -69,8 +69,8 @@ START_TEST(round_trips)
 
 		memset(bits, i % 3 == 0 ? 0xff : 0, sizeof(bits));
 		random_bytes(&random, bits, random_below(&random, sizeof(bits)));
-		intent_encode(&digest, index, bits, sector);
-		ck_assert_int_eq(intent_decode(&digest, index, sector, out), 0);
+		intent_encode(&digest, INTENT_REGIONS, index, bits, sector);
+		ck_assert_int_eq(intent_decode(&digest, INTENT_REGIONS, index, sector, out), 0);
 		ck_assert_mem_eq(out, bits, sizeof(out));
 		assert_refused(index ^ 1);
 	}
@@ -81,14 +81,14 @@ START_TEST(spoiled)
 {
 	use(_i);
 	bits[7] = 0x42;
-	intent_encode(&digest, 3, bits, sector);
+	intent_encode(&digest, INTENT_REGIONS, 3, bits, sector);
 	for (size_t bit = 0; bit < sizeof(sector) * 8; bit++) {
 		sector[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		assert_refused(3);
 		sector[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 	for (size_t len = 1; len < sizeof(sector); len++) {
-		intent_encode(&digest, 3, bits, sector);
+		intent_encode(&digest, INTENT_REGIONS, 3, bits, sector);
 		memset(sector + len, 0, sizeof(sector) - len);
 		assert_refused(3);
 	}
@@ -102,11 +102,30 @@ END_TEST
 START_TEST(something_else)
 {
 	use(_i);
-	intent_encode(&digest, 3, bits, sector);
+	intent_encode(&digest, INTENT_REGIONS, 3, bits, sector);
 	sector[0] ^= 0x20;
 	digest_bytes(&digest, DIGEST_INTENT, sector, INTENT_SECTOR_SIZE - DIGEST_SIZE,
 	    sector + INTENT_SECTOR_SIZE - DIGEST_SIZE);
 	assert_refused(3);
+}
+END_TEST
+
+/* Each kind says which it is, and is not taken for another. */
+START_TEST(kinds)
+{
+	static const char *const magic[] = { "MINT", "MINW", "MWAY" };
+	enum intent_kind kind, other;
+
+	use(_i);
+	bits[3] = 0x20;
+	for (kind = INTENT_REGIONS; kind <= INTENT_WAYS; kind++) {
+		intent_encode(&digest, kind, 9, bits, sector);
+		ck_assert_mem_eq(sector, magic[kind], 4);
+		for (other = INTENT_REGIONS; other <= INTENT_WAYS; other++) {
+			ck_assert_int_eq(intent_is_kind(other, sector), other == kind);
+			ck_assert_int_eq(intent_decode(&digest, other, 9, sector, out), other == kind ? 0 : -EBADMSG);
+		}
+	}
 }
 END_TEST
 
@@ -121,6 +140,7 @@ main(void)
 	tcase_add_loop_test(tcase, round_trips, 0, 2);
 	tcase_add_loop_test(tcase, spoiled, 0, 2);
 	tcase_add_loop_test(tcase, something_else, 0, 2);
+	tcase_add_loop_test(tcase, kinds, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return check_main(suite);
 }

@@ -1,5 +1,6 @@
 #include <linux/fuse.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "fuse/wire.h"
@@ -168,6 +169,32 @@ START_TEST(wire_read_notes_for_its_thread)
 }
 END_TEST
 
+/* Whatever their sizes, the pieces of a reply come out one after the other, in one message. */
+START_TEST(replies_of_any_size)
+{
+	static const size_t sizes[] = { 0, 1, 15, 495, 496, 497, 512, 4096, 60000 };
+	struct fuse_out_header out = { .unique = 7 };
+	static unsigned char body[60000], got[sizeof(out) + sizeof(body) + 1];
+	struct iovec iov[3] = { { &out, sizeof(out) }, { body, 0 }, { NULL, 0 } };
+	size_t i, len;
+	int ends[2];
+
+	for (i = 0; i < sizeof(body); i++)
+		body[i] = (unsigned char)(i * 7 + i / 256);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		iov[1].iov_len = sizes[i];
+		len = sizeof(out) + sizes[i];
+		ck_assert_int_eq(wire_writev(&wire, ends[1], iov, 3), (ssize_t)len);
+		ck_assert_int_eq(read(ends[0], got, sizeof(got)), (ssize_t)len);
+		ck_assert_mem_eq(got, &out, sizeof(out));
+		ck_assert_int_eq(memcmp(got + sizeof(out), body, sizes[i]), 0);
+	}
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -181,6 +208,7 @@ main(void)
 	tcase_add_test(tcase, short_messages_do_no_harm);
 	tcase_add_test(tcase, init_reply_gets_what_was_offered);
 	tcase_add_test(tcase, wire_read_notes_for_its_thread);
+	tcase_add_test(tcase, replies_of_any_size);
 	suite_add_tcase(suite, tcase);
 	return check_main(suite);
 }

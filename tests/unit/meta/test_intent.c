@@ -18,12 +18,12 @@ static unsigned writes, syncs;
 static uint64_t mark_in_sync;
 
 static int
-write_sector(void *arg, uint32_t index, const uint8_t *sector)
+write_sector(void *arg, enum intent_part part, uint32_t index, const uint8_t *sector)
 {
 	writes++;
 	if (write_error != 0)
 		return write_error;
-	return intent_write_sector(arg, index, sector);
+	return intent_write_sector(arg, part, index, sector);
 }
 
 static int
@@ -33,7 +33,7 @@ sync_all(void *arg)
 	/* A writer comes while everything is made durable: here without a deadlock. */
 	if (mark_in_sync != 0) {
 		ck_assert(!intent_marked(intent, mark_in_sync));
-		ck_assert_int_eq(intent_mark(intent, mark_in_sync, mark_in_sync, write_sector, arg), 0);
+		ck_assert_int_eq(intent_mark(intent, &mark_in_sync, 1, write_sector, arg), 0);
 	}
 	return sync_error;
 }
@@ -41,7 +41,18 @@ sync_all(void *arg)
 static int
 mark(uint64_t first, uint64_t last)
 {
-	return intent_mark(intent, first, last, write_sector, r);
+	uint64_t ids[4 * INTENT_SECTOR_BITS];
+	size_t count = 0;
+
+	for (first /= INTENT_REGION; first <= last / INTENT_REGION; first++)
+		ids[count++] = first * INTENT_REGION;
+	return intent_mark(intent, ids, count, write_sector, r);
+}
+
+static int
+mark_bit(uint64_t id)
+{
+	return intent_mark(intent, &id, 1, write_sector, r);
 }
 
 static int
@@ -140,10 +151,9 @@ START_TEST(out_of_reach)
 	const uint64_t beyond = INTENT_SECTORS_MAX * SECTOR_IDS;
 
 	ck_assert_int_eq(mark(beyond, beyond), -EFBIG);
-	ck_assert_int_eq(mark(UINT64_MAX, UINT64_MAX), -EFBIG);
-	ck_assert_int_eq(mark(2, 1), -EINVAL);
+	ck_assert_int_eq(mark_bit(UINT64_MAX >> 1), -EFBIG);
 	ck_assert(!intent_marked(intent, beyond));
-	ck_assert(!intent_was_dirty(intent, UINT64_MAX));
+	ck_assert(!intent_was_dirty(intent, UINT64_MAX >> 1));
 	ck_assert_int_eq(mark(beyond - 1, beyond - 1), 0);
 	ck_assert(intent_marked(intent, beyond - 1));
 	ck_assert_int_eq(reload(), 0);
@@ -295,6 +305,103 @@ START_TEST(distrusted)
 }
 END_TEST
 
+/* Ways stand beside regions, and are swept with them. */
+START_TEST(ways)
+{
+	const uint64_t both[] = { 5000, INTENT_WAY | 1, INTENT_WAY | 9000 };
+
+	ck_assert_int_eq(intent_mark(intent, both, 3, write_sector, r), 0);
+	ck_assert_uint_eq(writes, 2);
+	ck_assert(intent_marked(intent, INTENT_WAY | 1000));
+	ck_assert(!intent_marked(intent, INTENT_WAY | 5000));
+	ck_assert(!intent_marked(intent, 1));
+	ck_assert_uint_eq(intent_count(intent), 1);
+
+	ck_assert_int_eq(reload(), 0);
+	ck_assert_uint_eq(intent_any(intent), 1);
+	ck_assert(intent_was_dirty(intent, INTENT_WAY | 9000));
+	ck_assert(!intent_was_dirty(intent, INTENT_WAY | 5000));
+	ck_assert(!intent_was_dirty(intent, 9000));
+	ck_assert(!intent_astray(intent));
+
+	ck_assert_int_eq(mark_bit(INTENT_WAY | 70000), 0);
+	ck_assert_int_eq(sweep(), 0);
+	intent_settle_all(intent);
+	ck_assert_int_eq(sweep(), 0);
+	ck_assert_int_eq(sweep(), 0);
+	ck_assert_int_eq(reload(), 0);
+	ck_assert(!intent_was_dirty(intent, INTENT_WAY | 1));
+	ck_assert(!intent_was_dirty(intent, INTENT_WAY | 70000));
+}
+END_TEST
+
+/* Something to which no way is marked: until it is at rest, and after a crash until all is settled. */
+START_TEST(astray)
+{
+	const uint64_t ids[] = { 1, INTENT_WAY | 1 };
+
+	ck_assert_int_eq(intent_mark(intent, ids, 2, write_sector, r), 0);
+	ck_assert_int_eq(mark_bit(INTENT_ASTRAY), 0);
+	ck_assert(intent_marked(intent, INTENT_ASTRAY));
+	ck_assert_int_eq(reload(), 0);
+	ck_assert(intent_astray(intent));
+	ck_assert_int_eq(mark(5000, 5000), 0);
+	ck_assert_int_eq(reload(), 0);
+	ck_assert(intent_astray(intent));
+	intent_settle_all(intent);
+	ck_assert(!intent_astray(intent));
+	ck_assert_int_eq(intent_mark(intent, ids, 2, write_sector, r), 0);
+	ck_assert_int_eq(reload(), 0);
+	ck_assert(!intent_astray(intent));
+
+	ck_assert_int_eq(mark_bit(INTENT_ASTRAY), 0);
+	ck_assert_int_eq(sweep(), 0);
+	ck_assert_int_eq(sweep(), 0);
+	ck_assert(!intent_marked(intent, INTENT_ASTRAY));
+	ck_assert_int_eq(reload(), 0);
+	ck_assert(!intent_astray(intent));
+}
+END_TEST
+
+/* What a program wrote that knows no ways, and what lost its file of them. */
+START_TEST(without_ways)
+{
+	uint8_t bits[INTENT_SECTOR_BITS / 8] = { 1 }, sector[INTENT_SECTOR_SIZE];
+	const uint64_t ids[] = { 1, INTENT_WAY | 1 };
+
+	intent_encode(&digest, INTENT_REGIONS, 3, bits, sector);
+	ck_assert_int_eq(intent_write_sector(r, INTENT_PART_REGIONS, 3, sector), 0);
+	ck_assert_int_eq(reload(), 0);
+	ck_assert_uint_eq(intent_any(intent), 1);
+	ck_assert(intent_astray(intent));
+	ck_assert(!intent_was_dirty(intent, INTENT_WAY | 1));
+
+	intent_settle_all(intent);
+	ck_assert_int_eq(intent_reset(r), 0);
+	ck_assert_int_eq(intent_mark(intent, ids, 2, write_sector, r), 0);
+	ck_assert_int_eq(truncate(under(".mendfs/ways"), 0), 0);
+	ck_assert_int_eq(reload(), 0);
+	ck_assert(intent_astray(intent));
+}
+END_TEST
+
+/* What was noted as used in an epoch outlasts the sweep that ends it. */
+START_TEST(epochs)
+{
+	uint32_t epoch;
+
+	ck_assert_int_eq(mark(1, 1), 0);
+	ck_assert_int_eq(sweep(), 0);
+	epoch = intent_epoch(intent);
+	ck_assert(intent_marked(intent, 1));
+	ck_assert_uint_eq(intent_epoch(intent), epoch);
+	ck_assert_int_eq(sweep(), 0);
+	ck_assert_uint_ne(intent_epoch(intent), epoch);
+	ck_assert_int_eq(reload(), 0);
+	ck_assert(intent_was_dirty(intent, 1));
+}
+END_TEST
+
 START_TEST(spoiled_sectors)
 {
 	struct stat st;
@@ -347,7 +454,7 @@ START_TEST(swapped_for_something_else)
 	ck_assert_int_eq(mkdir(under(".mendfs"), 0700), 0);
 	ck_assert_int_eq(mkfifo(under(".mendfs/intent"), 0600), 0);
 	ck_assert_int_eq(intent_load(intent, r), -ESTALE);
-	ck_assert_int_eq(intent_write_sector(r, 0, sector), -ESTALE);
+	ck_assert_int_eq(intent_write_sector(r, INTENT_PART_REGIONS, 0, sector), -ESTALE);
 	ck_assert_int_eq(intent_reset(r), -ESTALE);
 }
 END_TEST
@@ -384,13 +491,14 @@ static pthread_mutex_t disk_lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint wrong, finished;
 
 static int
-write_memory(void *arg, uint32_t index, const uint8_t *sector)
+write_memory(void *arg, enum intent_part part, uint32_t index, const uint8_t *sector)
 {
 	uint8_t bits[INTENT_SECTOR_BITS / 8];
 	int rc;
 
 	(void)arg;
-	if ((rc = intent_decode(&digest, index, sector, bits)) != 0 || index != 0)
+	(void)part;
+	if ((rc = intent_decode(&digest, INTENT_REGIONS_ON_WAYS, index, sector, bits)) != 0 || index != 0)
 		return rc != 0 ? rc : -EINVAL;
 	pthread_mutex_lock(&disk_lock);
 	memcpy(disk, bits, sizeof(disk));
@@ -422,7 +530,7 @@ writer(void *arg)
 		region = (unsigned)random_below(&random, REGIONS);
 		id = region * INTENT_REGION + random_below(&random, INTENT_REGION);
 		pthread_mutex_lock(&region_locks[region]);
-		if (!intent_marked(intent, id) && intent_mark(intent, id, id, write_memory, NULL) != 0)
+		if (!intent_marked(intent, id) && intent_mark(intent, &id, 1, write_memory, NULL) != 0)
 			wrong++;
 		/* The change takes its time. */
 		sched_yield();
@@ -474,6 +582,10 @@ main(void)
 	tcase_add_test(tcase, stale_sector_is_written_again);
 	tcase_add_test(tcase, dirty_before_stays);
 	tcase_add_test(tcase, distrusted);
+	tcase_add_test(tcase, ways);
+	tcase_add_test(tcase, astray);
+	tcase_add_test(tcase, without_ways);
+	tcase_add_test(tcase, epochs);
 	tcase_add_test(tcase, spoiled_sectors);
 	tcase_add_test(tcase, swapped_for_something_else);
 	tcase_add_test(tcase, reset);

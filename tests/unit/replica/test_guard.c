@@ -172,7 +172,7 @@ START_TEST(no_answer)
 
 	/* What still hangs there may use the descriptors. */
 	r->ops->close(r, file);
-	r->ops->retire(r);
+	r->ops->retire(r, false);
 	ck_assert_int_eq(fcntl((int)file, F_GETFD), FD_CLOEXEC);
 	ck_assert(!lock_is_free(false));
 	fault_set(failing, NULL);
@@ -194,11 +194,51 @@ START_TEST(late_handle)
 	hang(FAULT_MASK(FAULT_CREATE));
 	ck_assert_int_eq(r->ops->create(r, REPLICA_ROOT, "f", &(struct replica_new){ .mode = S_IFREG | 0600, .owned = true }, &file), -ETIMEDOUT);
 	ck_assert_int_eq(file, REPLICA_NONE);
-	r->ops->retire(r);
+	r->ops->retire(r, false);
 	fault_set(failing, NULL);
 	ck_assert(lock_is_free(true));
 	ck_assert_int_eq(access(under("f"), F_OK), 0);
 	ck_assert_int_eq(fcntl(lowest, F_GETFD), -1);
+}
+END_TEST
+
+/* How many descriptors this process has. */
+static int
+descriptors(void)
+{
+	int fd, count = 0;
+
+	for (fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static bool
+descriptors_come_to(int count)
+{
+	int i;
+
+	for (i = 0; i < LONG_MS && descriptors() != count; i++)
+		usleep(1000);
+	return descriptors() == count;
+}
+
+/* Whoever is in the midst of a call is waited for, and then nothing is kept. */
+START_TEST(retired)
+{
+	int with = descriptors();
+	struct stat st;
+
+	if (_i == 1) {
+		hang(FAULT_MASK(FAULT_STAT));
+		ck_assert_int_eq(r->ops->stat(r, (struct replica_at){ .handle = REPLICA_ROOT }, &st), -ETIMEDOUT);
+	}
+	r->ops->retire(r, false);
+	ck_assert_int_eq(r->ops->stat(r, (struct replica_at){ .handle = REPLICA_ROOT }, &st), -ETIMEDOUT);
+	if (_i == 1)
+		ck_assert_int_eq(descriptors(), with);
+	fault_set(failing, NULL);
+	ck_assert(descriptors_come_to(with - 1));
 }
 END_TEST
 
@@ -309,6 +349,7 @@ main(void)
 	tcase_add_test(tcase, long_names);
 	tcase_add_test(tcase, no_answer);
 	tcase_add_test(tcase, late_handle);
+	tcase_add_loop_test(tcase, retired, 0, 2);
 	tcase_add_test(tcase, waited_for);
 	tcase_add_test(tcase, freed_meanwhile);
 	tcase_add_test(tcase, stuck_caller);
