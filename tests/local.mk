@@ -19,6 +19,7 @@ if HAVE_CHECK
 include tests/unit/util/local.mk
 include tests/unit/hash/local.mk
 include tests/unit/format/local.mk
+include tests/unit/link/local.mk
 include tests/unit/replica/local.mk
 include tests/unit/meta/local.mk
 include tests/unit/volume/local.mk

@@ -2,7 +2,9 @@
 # --enable-fuzzing they are libFuzzer's, and `make fuzzers' builds them.
 
 fuzz_harnesses = \
+	tests/fuzz/fuzz_accept \
 	tests/fuzz/fuzz_control \
+	tests/fuzz/fuzz_frames \
 	tests/fuzz/fuzz_index \
 	tests/fuzz/fuzz_intent \
 	tests/fuzz/fuzz_label \
@@ -20,9 +22,15 @@ TESTS += $(fuzz_harnesses)
 endif
 fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 
+tests_fuzz_fuzz_accept_SOURCES = tests/fuzz/fuzz_accept.c tests/fuzz/fuzz_link.h $(fuzz_main)
+tests_fuzz_fuzz_accept_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_accept_LDADD = $(LIBS_LINK)
 tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c $(fuzz_main)
 tests_fuzz_fuzz_control_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_control_LDADD = $(LIBS_CONTROL)
+tests_fuzz_fuzz_frames_SOURCES = tests/fuzz/fuzz_frames.c tests/fuzz/fuzz_link.h $(fuzz_main)
+tests_fuzz_fuzz_frames_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_frames_LDADD = $(LIBS_LINK)
 tests_fuzz_fuzz_index_SOURCES = tests/fuzz/fuzz_index.c $(fuzz_main)
 tests_fuzz_fuzz_index_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_index_LDADD = $(LIBS_FORMAT)
@@ -45,7 +53,7 @@ tests_fuzz_fuzz_tagpage_SOURCES = tests/fuzz/fuzz_tagpage.c $(fuzz_main)
 tests_fuzz_fuzz_tagpage_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_tagpage_LDADD = $(LIBS_FORMAT)
 
-tests_fuzz_make_corpus_SOURCES = tests/fuzz/make_corpus.c tests/fuzz/fuzz.h
-tests_fuzz_make_corpus_LDADD = $(LIBS_FORMAT)
+tests_fuzz_make_corpus_SOURCES = tests/fuzz/make_corpus.c tests/fuzz/fuzz.h tests/fuzz/fuzz_link.h
+tests_fuzz_make_corpus_LDADD = $(LIBS_LINK)
 
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/driver.c

@@ -15,8 +15,10 @@
 #include "format/record.h"
 #include "format/scrubstate.h"
 #include "format/tagpage.h"
+#include "link/frame.h"
+#include "link/squeeze.h"
 
-#include "fuzz.h"
+#include "fuzz_link.h"
 
 static const char *top;
 
@@ -208,6 +210,59 @@ make_scrubstates(void)
 	seed("scrubstate", "later", FUZZ_SEAL, "", 0, "mendfs scrub 2\nx\n", 17);
 }
 
+/* What strangers say, and what clients ask for. */
+static void
+make_accepts(void)
+{
+	uint8_t payload[TERMS_REQUEST_SIZE], flight[FIRST_FLIGHT_SIZE], greeting[GREETING_SIZE];
+	struct key_pair server, client;
+	struct noise noise;
+
+	fuzz_keys(&server, &client);
+	FUZZ_ASSERT(terms_request_encode(&fuzz_request, payload) == 0);
+	fuzz_flight(&noise, &server, &client, payload, flight);
+	greeting_client(greeting);
+	seed("accept", "request", FUZZ_RIGHT, "", 0, payload, 40);
+	payload[0] = 1;
+	seed("accept", "read-only", FUZZ_RIGHT, "", 0, payload, sizeof(payload));
+	seed("accept", "flight", 0, "", 0, flight, sizeof(flight));
+	seed("accept", "greeting", 0, "", 0, greeting, sizeof(greeting));
+	seed("accept", "http", 0, "", 0, "GET / HTTP/1.0\r\n\r\n", 18);
+}
+
+static void
+make_frames(void)
+{
+	static const uint8_t frames[] = { 1, 0, 0, 0, 'a', 3, 0, 0, 0, 'b', 'c', 'd', 0, 0, 0, FRAME_LAST };
+	static const uint8_t long_head[] = { 0, 0, 0x11, 0 };
+	uint8_t greeting[GREETING_SIZE], split[2 * sizeof(frames)], zipped[1024];
+	const uint8_t *packed;
+	struct squeeze *squeeze;
+	uint64_t took_ns;
+	size_t len, i;
+
+	greeting_client(greeting);
+	seed("frames", "plain", 0, greeting, sizeof(greeting), frames, sizeof(frames));
+	seed("frames", "no-greeting", 0, "", 0, frames, sizeof(frames));
+	seed("frames", "long", 0, greeting, sizeof(greeting), long_head, sizeof(long_head));
+	seed("frames", "sealed", FUZZ_SEALED, "\377", 1, frames, sizeof(frames));
+	for (i = 0; i < sizeof(frames); i++) {
+		split[2 * i] = 0;
+		split[2 * i + 1] = frames[i];
+	}
+	seed("frames", "sealed-split", FUZZ_SEALED, "", 0, split, sizeof(split));
+	FUZZ_ASSERT(squeeze_new(&squeeze) == 0);
+	for (i = 0; i < 4000; i++)
+		squeeze_input(squeeze)[i] = (uint8_t)(i / 37);
+	len = squeeze_pack(squeeze, 4000, &packed, &took_ns);
+	FUZZ_ASSERT(len < sizeof(zipped) - FRAME_HEAD_SIZE);
+	frame_head_encode(&(struct frame_head){ .len = len, .flags = FRAME_ZSTD }, zipped);
+	memcpy(zipped + FRAME_HEAD_SIZE, packed, len);
+	seed("frames", "zstd", 0, greeting, sizeof(greeting), zipped, FRAME_HEAD_SIZE + len);
+	seed("frames", "sealed-zstd", FUZZ_SEALED, "\377", 1, zipped, FRAME_HEAD_SIZE + len);
+	squeeze_free(squeeze);
+}
+
 /* Requests are text: no byte before them says how to take them. */
 static void
 make_requests(void)
@@ -244,5 +299,7 @@ main(int argc, char **argv)
 	make_intents();
 	make_pendings();
 	make_requests();
+	make_accepts();
+	make_frames();
 	return 0;
 }

@@ -41,6 +41,7 @@ integration_tests = \
 	tests/integration/27-hang.sh \
 	tests/integration/27-lost.sh \
 	tests/integration/28-control.sh \
+	tests/integration/28-key.sh \
 	tests/integration/29-explain.sh \
 	tests/integration/29-onevent.sh \
 	tests/integration/29-status.sh \
