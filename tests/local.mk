@@ -20,7 +20,9 @@ include tests/unit/util/local.mk
 include tests/unit/hash/local.mk
 include tests/unit/format/local.mk
 include tests/unit/link/local.mk
+include tests/unit/proto/local.mk
 include tests/unit/replica/local.mk
+include tests/unit/lend/local.mk
 include tests/unit/meta/local.mk
 include tests/unit/volume/local.mk
 include tests/unit/check/local.mk
