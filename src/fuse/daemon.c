@@ -33,7 +33,6 @@ daemon_fork(struct daemon *daemon, int failure_status)
 		_exit(works ? 0 : failure_status);
 	}
 	(void)close(ends[0]);
-	(void)setsid();
 	daemon->report = ends[1];
 	return 0;
 }
@@ -62,6 +61,7 @@ daemon_report(struct daemon *daemon, bool works)
 	if (daemon->report < 0)
 		return;
 	if (works) {
+		(void)setsid();
 		log_setup("mendfs", daemon->log_level, true);
 		leave_terminal();
 	}

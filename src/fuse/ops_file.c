@@ -32,6 +32,16 @@ ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)fuse_reply_err(req, ENOSYS);
 }
 
+/* close(2): what replicas far away may lack still is waited for. */
+void
+ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct front *front = front_of(req);
+
+	(void)fi;
+	(void)fuse_reply_err(req, -file_flush(front->volume, inodes_node(front, ino)));
+}
+
 /* Only of files that were made without a name, or before the first open. */
 void
 ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -39,6 +39,7 @@ new_session(struct front *front, const struct options *options)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	bool read_only = volume_read_only(front->volume);
+	struct fuse_lowlevel_ops table = ops_table;
 	int rc = -ENOMEM;
 
 	if (fuse_opt_add_arg(&args, "mendfs") != 0 || fuse_opt_add_arg(&args, "-o") != 0 ||
@@ -48,8 +49,11 @@ new_session(struct front *front, const struct options *options)
 		goto done;
 	if (options->debug && fuse_opt_add_arg(&args, "-d") != 0)
 		goto done;
+	/* A request for each close(2) is dear: only where something has to be waited for. */
+	if (!volume_lags(front->volume))
+		table.flush = NULL;
 	fuse_set_log_func(library_log);
-	front->session = fuse_session_new(&args, &ops_table, sizeof(ops_table), front);
+	front->session = fuse_session_new(&args, &table, sizeof(table), front);
 	rc = front->session != NULL ? 0 : -EINVAL;
 
 done:
@@ -119,6 +123,11 @@ serve(const struct options *options)
 
 	list_init(&front.listings);
 	daemon_limits();
+	/* Before anything has threads: those that hold links to other machines do not come along. */
+	if (!options->foreground && (rc = daemon_fork(&daemon, options->exit_failed)) != 0) {
+		log_error("no new process: %s", strerror(-rc));
+		return rc;
+	}
 	if (options->on_event != NULL && (rc = events_new(&volume.events)) != 0) {
 		log_error("%s: %s", options->mountpoint, strerror(-rc));
 		return rc;
@@ -131,11 +140,6 @@ serve(const struct options *options)
 		goto done;
 	if ((rc = mount_session(&front, options->mountpoint)) != 0)
 		goto done;
-	if (!options->foreground && (rc = daemon_fork(&daemon, options->exit_failed)) != 0) {
-		log_error("no new process: %s", strerror(-rc));
-		fuse_session_unmount(front.session);
-		goto done;
-	}
 	rc = run(&front, options, &daemon, volume.events, &onevent);
 
 done:

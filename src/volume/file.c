@@ -246,3 +246,23 @@ file_copy(struct volume *v, struct node *in, uint64_t in_offset, struct node *ou
 	}
 	return (ssize_t)done;
 }
+
+int
+file_flush(struct volume *v, struct node *node)
+{
+	struct member *m;
+	bool changed;
+
+	if (!S_ISREG(node->mode))
+		return 0;
+	pthread_rwlock_rdlock(&node->lock);
+	changed = node->unsynced;
+	pthread_rwlock_unlock(&node->lock);
+	if (!changed)
+		return 0;
+	for_each_member(v, m) {
+		if (m->r->ops->settle != NULL)
+			(void)members_settle(v, m, m->r->ops->settle(m->r), "waiting for what lags behind");
+	}
+	return members_in_sync(v) > 0 ? 0 : -EIO;
+}

@@ -34,6 +34,12 @@ enum file_how {
 ssize_t file_write(struct volume *volume, struct node *node, const void *data, size_t len, uint64_t offset,
     unsigned how);
 int file_fsync(struct volume *volume, struct node *node, bool data_only);
+/*
+ * file_flush(volume, node):
+ * Return when every replica in sync has what was written, the lagging ones as
+ * well (volume_lags); nothing is made durable.  -EIO: none is left.
+ */
+int file_flush(struct volume *volume, struct node *node);
 /* file_fallocate: fallocate(2)'s modes. */
 int file_fallocate(struct volume *volume, struct node *node, int mode, uint64_t offset, uint64_t len, bool kill_priv);
 /* file_seek: SEEK_DATA and SEEK_HOLE; the offset or an error. */

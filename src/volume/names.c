@@ -351,7 +351,8 @@ names_mknod(struct volume *v, struct node *dir, const char *name, mode_t mode, d
 
 	if (S_ISDIR(new.mode) || S_ISLNK(new.mode))
 		return -EINVAL;
-	return make(v, dir, name, &new, caller, false, node, st);
+	/* It is written to next, as a rule: to open it on a member that is far away would then be waited for. */
+	return make(v, dir, name, &new, caller, S_ISREG(new.mode) && members_near(v) < members_in_sync(v), node, st);
 }
 
 int

@@ -24,6 +24,7 @@
 #define BATCH_BYTES (64u << 20)		/* as much data may wait to be made durable */
 #define SAVE_FIRST 2			/* the member's version is to be kept before anything is written over it */
 #define PAGE_BYTES (TAGPAGE_TAGS * BLOCK)
+#define PAGES_AHEAD 256u		/* pages of a tags file whose digests are asked for at a time */
 
 /* One file under way. */
 struct work {
@@ -40,6 +41,10 @@ struct work {
 	struct tagfile_reader old;
 	bool have_old;
 	replica_handle file, tags;
+	/* Of a member that is far away: digests of pages of its tags file, from this one on. */
+	uint64_t there_first;
+	unsigned there_count;
+	uint8_t there[PAGES_AHEAD * DIGEST_SIZE];
 };
 
 static bool
@@ -182,6 +187,85 @@ pages_fit(struct resync *r, const struct record *record)
 	return rc == 0 && digest_equal(sum, record->sum);
 }
 
+/* A page of the node's tags file as it is to be. */
+static void
+page_make(struct resync *r, const struct work *w, uint64_t index, uint64_t count, const uint8_t *tags, uint8_t *page)
+{
+	memset(page, 0, TAGPAGE_SIZE);
+	memcpy(tagpage_tag(page, 0), tags, count * DIGEST_SIZE);
+	tagpage_seal(&r->v->digest, node_key(w->node), index, page);
+}
+
+/*
+ * Does the tags file of a member that is far away have this page?  Then neither
+ * tags nor data need travel.  False: it has not, or it cannot be said.
+ */
+static bool
+page_is(struct resync *r, struct work *w, replica_handle file, uint64_t index, const uint8_t *page)
+{
+	static const struct digest plain = { .codec = DIGEST_XXH3 };
+	struct replica *mine = r->m->r;
+	uint8_t tag[DIGEST_SIZE];
+	ssize_t n;
+
+	if (mine->ops->digest == NULL || file == REPLICA_NONE)
+		return false;
+	if (index < w->there_first || index - w->there_first >= w->there_count) {
+		n = mine->ops->digest(mine, file, w->there, PAGES_AHEAD, index * TAGPAGE_SIZE);
+		w->there_first = index;
+		w->there_count = n > 0 ? (unsigned)n / TAGPAGE_SIZE : 0;
+	}
+	if (index - w->there_first >= w->there_count)
+		return false;
+	digest_tag(&plain, page, TAGPAGE_SIZE, tag);
+	return memcmp(tag, w->there + (index - w->there_first) * DIGEST_SIZE, DIGEST_SIZE) == 0;
+}
+
+/* The sum of page ${index} of the member's tags file, which need not travel if it is what it is to be. */
+static int
+page_sum(struct resync *r, struct work *w, replica_handle file, uint64_t index, uint8_t *sum)
+{
+	uint64_t blocks = (w->node->size + BLOCK - 1) / BLOCK, first = index * TAGPAGE_TAGS, count;
+	uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE], page[TAGPAGE_SIZE];
+	int rc;
+
+	if (first < blocks) {
+		count = blocks - first < TAGPAGE_TAGS ? blocks - first : TAGPAGE_TAGS;
+		if ((rc = blocks_tags(r->v, w->node, first, count, tags)) != 0)
+			return rc;
+		page_make(r, w, index, count, tags, page);
+		if (page_is(r, w, file, index, page)) {
+			memcpy(sum, tagpage_sum(page), DIGEST_SIZE);
+			return 0;
+		}
+	}
+	rc = tagfile_read(r->m->r, file, &r->v->digest, node_key(w->node), index, page);
+	memcpy(sum, tagpage_sum(page), DIGEST_SIZE);
+	return rc;
+}
+
+/* As pages_fit, of a member that is far away; the node's file is attached. */
+static bool
+pages_fit_there(struct resync *r, struct work *w)
+{
+	uint8_t sum[DIGEST_SIZE] = { 0 }, one[DIGEST_SIZE];
+	const struct record *record = &w->fact.record;
+	replica_handle file;
+	uint64_t i;
+	int rc;
+
+	if (r->m->r->ops->digest == NULL || record->kind != RECORD_PAGED)
+		return pages_fit(r, record);
+	if (tagfile_open(r->m->r, r->m->tags, record->id, false, &file) != 0)
+		return digest_is_zero(record->sum);
+	for (i = 0, rc = 0; rc == 0 && i < tagfile_page_count(record->size); i++) {
+		rc = page_sum(r, w, file, i, one);
+		digest_xor(sum, one);
+	}
+	r->m->r->ops->close(r->m->r, file);
+	return rc == 0 && digest_equal(sum, record->sum);
+}
+
 /* What is to be done?  1: nothing; SAVE_FIRST.  Tree lock; node lock, exclusively. */
 static int
 look(struct resync *r, struct work *w)
@@ -246,7 +330,7 @@ begin(struct resync *r, struct work *w)
 		return rc;
 	if ((rc = files_open_all(r->v, node, false)) != 0 || (rc = mine->ops->open(mine, w->to, true, &w->file, NULL)) != 0)
 		return rc;
-	if (!w->fresh && !w->suspect && !pages_fit(r, &w->fact.record))
+	if (!w->fresh && !w->suspect && !pages_fit_there(r, w))
 		w->suspect = true;
 	if (!w->fresh && w->fact.record_error == 0) {
 		tagfile_reader_open(&w->old, mine, r->m->tags, &r->v->digest, &w->fact.record);
@@ -369,13 +453,12 @@ read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count)
 static int
 put_page(struct resync *r, struct work *w, uint64_t index, uint64_t count, const uint8_t *tags)
 {
-	uint8_t page[TAGPAGE_SIZE] = { 0 }, now[TAGPAGE_SIZE];
+	uint8_t page[TAGPAGE_SIZE], now[TAGPAGE_SIZE];
 	int rc;
 
 	if (w->tags == REPLICA_NONE)
 		return 0;
-	memcpy(tagpage_tag(page, 0), tags, count * DIGEST_SIZE);
-	tagpage_seal(&r->v->digest, node_key(w->node), index, page);
+	page_make(r, w, index, count, tags, page);
 	rc = tagfile_read(r->m->r, w->tags, &r->v->digest, node_key(w->node), index, now);
 	if (rc == 0 && memcmp(page, now, sizeof(page)) == 0)
 		return 0;
@@ -389,7 +472,7 @@ static int
 put_one_page(struct resync *r, struct work *w, uint64_t index)
 {
 	uint64_t blocks = (w->node->size + BLOCK - 1) / BLOCK, first = index * TAGPAGE_TAGS, count, i, run;
-	uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE];
+	uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE], page[TAGPAGE_SIZE];
 	const uint8_t *bytes = NULL;
 	ssize_t have = 0;
 	bool zeros;
@@ -401,9 +484,15 @@ put_one_page(struct resync *r, struct work *w, uint64_t index)
 	if ((rc = blocks_tags(r->v, w->node, first, count, tags)) != 0)
 		return rc;
 	if (w->suspect) {
+		if (blocks_match_there(r->v, r->m, w->file, w->node, first, count, tags))
+			return put_page(r, w, index, count, tags);
 		bytes = r->theirs;
 		if ((have = read_theirs(r, w, first, count)) < 0)
 			return (int)have;
+	} else if (w->have_old && w->fact.record.kind == RECORD_PAGED) {
+		page_make(r, w, index, count, tags, page);
+		if (page_is(r, w, w->tags, index, page))
+			return 0;
 	}
 	for (i = 0; i < count; i += run) {
 		run = 1;

@@ -146,6 +146,8 @@ scrub_blocks_look(struct scrub_lane *l, const struct node *node, uint64_t first,
 		memset(bad, 0, count * sizeof(*bad));
 	if (l->data != REPLICA_NONE && is_hole(l, first, count))
 		return 0;
+	if (l->data != REPLICA_NONE && blocks_match_there(l->run->v, l->m, l->data, node, first, count, l->wanted))
+		return 0;
 	n = l->data == REPLICA_NONE ? -EIO :
 	    l->r->ops->pread(l->r, l->data, l->blocks, (size_t)count * BLOCK, first * BLOCK);
 	for (i = 0; i < count; i++) {

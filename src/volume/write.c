@@ -152,12 +152,18 @@ struct write_job {
 	int why;			/* of fewer bytes than asked for; 0: not known */
 };
 
+/* On one that is far away it is only begun: all of these are waited for together. */
 static void
-write_run(struct lane_job *job)
+write_begin(struct write_job *w)
 {
-	struct write_job *w = (struct write_job *)(void *)job;
-
+	replica_begin(w->m->r);
 	w->result = w->m->r->ops->pwrite(w->m->r, w->handle, w->data, w->len, w->offset);
+}
+
+static void
+write_finish(struct write_job *w)
+{
+	w->result = replica_finish(w->m->r, w->result);
 	/* Fewer bytes than asked for: ask why. */
 	if (w->result >= 0 && (size_t)w->result < w->len) {
 		ssize_t more = w->m->r->ops->pwrite(w->m->r, w->handle, w->data + w->result,
@@ -172,13 +178,20 @@ write_run(struct lane_job *job)
 	}
 }
 
+static void
+write_run(struct write_job *w)
+{
+	write_begin(w);
+	write_finish(w);
+}
+
 /* In a lane, where others wait behind. */
 static void
 write_run_in_lane(struct lane_job *job)
 {
 	bool before = guard_always(true);
 
-	write_run(job);
+	write_run((struct write_job *)(void *)job);
 	(void)guard_always(before);
 }
 
@@ -197,23 +210,33 @@ fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, ui
 	if (lanes)
 		lane_batch_init(&batch);
 	for_each_member(v, m) {
-		jobs[count] = (struct write_job){ .job.run = write_run, .m = m,
+		jobs[count++] = (struct write_job){ .job.run = write_run_in_lane, .m = m,
 		    .handle = node->file->handle[m->index], .data = data, .len = len, .offset = offset };
+	}
+	/* What is on its way takes no time of ours: those that are far away come first. */
+	for (i = 0; i < count; i++) {
+		if (jobs[i].m->r->far)
+			write_begin(&jobs[i]);
+	}
+	for (i = 0; i < count; i++) {
+		if (jobs[i].m->r->far)
+			continue;
 		/* The first one, and the digests, are this thread's own work once the others are under way. */
-		if (lanes && count > 0 && m->lane != NULL) {
-			jobs[count].job.run = write_run_in_lane;
-			lane_submit(m->lane, &jobs[count].job, &batch);
-		} else if (!lanes || count > 0) {
-			write_run(&jobs[count].job);
-		}
-		count++;
+		if (lanes && i > 0 && jobs[i].m->lane != NULL)
+			lane_submit(jobs[i].m->lane, &jobs[i].job, &batch);
+		else if (!lanes || i > 0)
+			write_run(&jobs[i]);
 	}
 	span_digest(v, data, offset, span);
 	if (lanes) {
 		/* All may have been lost since they were counted. */
-		if (count > 0)
-			write_run(&jobs[0].job);
+		if (count > 0 && !jobs[0].m->r->far)
+			write_run(&jobs[0]);
 		lane_batch_wait(&batch);
+	}
+	for (i = 0; i < count; i++) {
+		if (jobs[i].m->r->far)
+			write_finish(&jobs[i]);
 	}
 
 	for (i = 0; i < count; i++) {
