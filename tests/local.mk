@@ -28,6 +28,7 @@ include tests/unit/volume/local.mk
 include tests/unit/check/local.mk
 include tests/unit/control/local.mk
 include tests/unit/fuse/local.mk
+include tests/unit/mendd/local.mk
 include tests/fault/local.mk
 endif
 include tests/fuzz/local.mk

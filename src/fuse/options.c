@@ -193,6 +193,20 @@ parse_command_line(struct options *options, const struct options_input *input, s
 	return rc;
 }
 
+/* What remote replicas go by: link/key.h, link/ssh.h. */
+static bool
+is_links(const char *name, size_t len)
+{
+	static const char *const names[] = { "KEY", "KNOWN_SERVERS", "SSH" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strlen(names[i]) == len && strncmp(names[i], name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* MENDFS_KEY_FILE=x is key-file=x. */
 static int
 parse_environment(struct options *options, char *const *environment)
@@ -207,7 +221,7 @@ parse_environment(struct options *options, char *const *environment)
 			continue;
 		text = *environment + strlen(ENVIRONMENT_PREFIX);
 		len = strcspn(text, "=");
-		if (text[len] != '=' || len >= sizeof(name))
+		if (text[len] != '=' || len >= sizeof(name) || is_links(text, len))
 			continue;
 		for (i = 0; i < len; i++)
 			name[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] - 'A' + 'a' : text[i]);

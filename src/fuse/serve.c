@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "control/onevent.h"
-#include "fuse/daemon.h"
 #include "fuse/device.h"
 #include "fuse/front.h"
 #include "fuse/loop.h"
@@ -13,6 +12,7 @@
 #include "fuse/serve.h"
 #include "fuse/settle.h"
 #include "fuse/signals.h"
+#include "util/daemon.h"
 #include "util/log.h"
 
 #define LIBRARY_LINE_MAX 1024	/* bytes of a message of libfuse's */
@@ -116,7 +116,7 @@ int
 serve(const struct options *options)
 {
 	struct front front = { .listings_lock = PTHREAD_MUTEX_INITIALIZER };
-	struct daemon daemon = { .report = -1, .log_level = options->log_level };
+	struct daemon daemon = { .program = "mendfs", .report = -1, .null = -1, .log_level = options->log_level };
 	struct volume_options volume = options->volume;
 	struct onevent *onevent = NULL;
 	int rc, closed;

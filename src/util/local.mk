@@ -6,6 +6,7 @@ src_util_libutil_a_SOURCES = \
 	src/util/buf.c src/util/buf.h \
 	src/util/bulk.c src/util/bulk.h \
 	src/util/clock.c src/util/clock.h \
+	src/util/daemon.c src/util/daemon.h \
 	src/util/hashmap.c src/util/hashmap.h \
 	src/util/io.c src/util/io.h \
 	src/util/lane.c src/util/lane.h \

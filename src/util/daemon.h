@@ -1,17 +1,19 @@
 /*
- * fuse/daemon -- into the background, and what the parent's exit status says.
+ * util/daemon -- into the background, and what the parent's exit status says.
  */
 
-#ifndef FUSE_DAEMON_H
-#define FUSE_DAEMON_H
+#ifndef UTIL_DAEMON_H
+#define UTIL_DAEMON_H
 
 #include <stdbool.h>
 
 #include "util/log.h"
 
 struct daemon {
+	const char *program;		/* for syslog */
 	int report;			/* to the parent that waits; -1: none does, or it was told */
 	enum log_level log_level;	/* of the messages to syslog */
+	int null;			/* /dev/null, for who cannot open it any more when he reports */
 };
 
 /*
