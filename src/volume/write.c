@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "replica/guard.h"
+#include "util/processors.h"
 #include "volume/blocks.h"
 #include "volume/change.h"
 #include "volume/file.h"
@@ -202,7 +203,7 @@ fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, ui
 	struct write_job jobs[VOLUME_REPLICAS_MAX];
 	struct lane_batch batch;
 	struct member *m;
-	bool lanes = len >= LANE_BYTES_MIN && members_in_sync(v) > 1;
+	bool lanes = len >= LANE_BYTES_MIN && members_in_sync(v) > 1 && processors_count() > 1;
 	unsigned count = 0, i;
 	size_t kept = len;
 
