@@ -386,7 +386,7 @@ write_file(struct rig *rig, struct node *node, uint64_t offset, size_t len, char
 	/* After a short write the rest, as programs do. */
 	for (done = 0; done < len && n >= 0; done += n < 0 ? 0 : (size_t)n) {
 		part = len - done < FILE_IO_MAX ? len - done : FILE_IO_MAX;
-		n = file_write(rig->v, node, data + done, part, offset + done, false, false);
+		n = file_write(rig->v, node, data + done, part, offset + done, 0);
 	}
 	rc = n < 0 ? (int)n : 0;
 	flusher(rig);
