@@ -213,6 +213,8 @@ main(void)
 	TCase *tcase = tcase_create("files");
 
 	tcase_add_checked_fixture(tcase, scratch_setup, scratch_teardown);
+	/* Far away, and with a sanitizer, thousands of openings take a while. */
+	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, opens_by_name_and_handle);
 	tcase_add_test(tcase, opens_nothing_else);
 	tcase_add_test(tcase, swapped_while_opened);
