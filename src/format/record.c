@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "format/index.h"
 #include "util/buf.h"
 
 #define CHECK_SIZE 8
@@ -219,7 +220,7 @@ bool
 record_xattr_mirrored(const char *name)
 {
 	static const char *const own[] = {
-		RECORD_XATTR, "security.selinux", "security.ima", "security.evm",
+		RECORD_XATTR, INDEX_XATTR, "security.selinux", "security.ima", "security.evm",
 		"trusted.SGI_ACL_FILE", "trusted.SGI_ACL_DEFAULT",
 	};
 

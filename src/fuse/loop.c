@@ -24,6 +24,7 @@
 
 #include "fuse/signals.h"
 #include "util/log.h"
+#include "util/processors.h"
 #include "util/stall.h"
 
 #define TICK_NS (LOOP_TICK_MS * 1000000L)
@@ -390,7 +391,6 @@ loop_new(struct fuse_session *session, unsigned threads_max, struct loop **out)
 {
 	pthread_condattr_t monotonic;
 	struct loop *loop;
-	long processors;
 	unsigned i;
 
 	if ((loop = calloc(1, sizeof(*loop))) == NULL)
@@ -401,8 +401,7 @@ loop_new(struct fuse_session *session, unsigned threads_max, struct loop **out)
 	}
 	loop->session = session;
 	loop->threads_max = threads_max;
-	processors = sysconf(_SC_NPROCESSORS_ONLN);
-	loop->processors = processors > 1 ? (unsigned)processors : 1;
+	loop->processors = processors_count();
 	atomic_init(&loop->wanted, 1);
 	atomic_init(&loop->connection, -1);
 	pthread_mutex_init(&loop->mutex, NULL);

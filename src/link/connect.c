@@ -58,7 +58,7 @@ connect_to(const struct addrinfo *to, uint64_t deadline)
 static int
 connect_any(const struct link_target *t, int timeout_ms, char *why, size_t why_size)
 {
-	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV };
+	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	char port[8], name[ADDRESS_TEXT_SIZE];
 	struct addrinfo *all, *one;
 	int fd = -EHOSTUNREACH, rc;

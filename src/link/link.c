@@ -21,6 +21,8 @@ make_nonblocking(int fd)
 	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 ? 0 : -errno;
 }
 
+#define PIPE_SIZE (1024 * 1024)	/* what an ordinary user may ask for (pipe(7)) */
+
 static bool
 is_socket(int fd)
 {
@@ -29,19 +31,21 @@ is_socket(int fd)
 	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-int
-link_make(int in, int out, bool server, struct link **link)
+struct link *
+link_make(int in, int out, bool server, int *rc)
 {
 	struct link *l;
-	int rc;
 
 	/* Without it libsodium uses its slowest code. */
-	if (sodium_init() < 0)
-		return -ENOSYS;
-	if ((rc = make_nonblocking(in)) != 0 || (rc = make_nonblocking(out)) != 0)
-		return rc;
+	if (sodium_init() < 0) {
+		*rc = -ENOSYS;
+		return NULL;
+	}
+	if ((*rc = make_nonblocking(in)) != 0 || (*rc = make_nonblocking(out)) != 0)
+		return NULL;
+	*rc = -ENOMEM;
 	if ((l = calloc(1, sizeof(*l))) == NULL)
-		return -ENOMEM;
+		return NULL;
 	l->in = in;
 	l->out = out;
 	l->socket = is_socket(out);
@@ -49,15 +53,18 @@ link_make(int in, int out, bool server, struct link **link)
 	l->idle_ms = LINK_IDLE_MS;
 	l->heard_ms = clock_monotonic_ms();
 	if ((l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
-		rc = -errno;
+		*rc = -errno;
 		goto fail_wake;
 	}
-	if ((rc = sender_init(&l->send)) != 0)
+	if (sender_init(&l->send) != 0)
 		goto fail_send;
-	if ((rc = receiver_init(&l->recv)) != 0)
+	if (receiver_init(&l->recv) != 0)
 		goto fail_receive;
-	*link = l;
-	return 0;
+	/* Fewer changes between the two processes; what is no pipe refuses. */
+	(void)fcntl(in, F_SETPIPE_SZ, PIPE_SIZE);
+	(void)fcntl(out, F_SETPIPE_SZ, PIPE_SIZE);
+	*rc = 0;
+	return l;
 
 fail_receive:
 	sender_destroy(&l->send);
@@ -65,7 +72,7 @@ fail_send:
 	close(l->wake);
 fail_wake:
 	free(l);
-	return rc;
+	return NULL;
 }
 
 int
@@ -75,7 +82,7 @@ link_from_pipes(int in, int out, pid_t child, bool server, struct link **link)
 	struct link *l;
 	int rc;
 
-	if ((rc = link_make(in, out, server, &l)) != 0)
+	if ((l = link_make(in, out, server, &rc)) == NULL)
 		return rc;
 	(server ? greeting_server : greeting_client)(greeting);
 	if ((rc = link_write(l, greeting, sizeof(greeting))) != 0) {
@@ -94,7 +101,7 @@ link_from_noise(int fd, bool server, struct noise *noise, struct link **link)
 	struct link *l;
 	int rc;
 
-	if ((rc = link_make(fd, fd, server, &l)) != 0)
+	if ((l = link_make(fd, fd, server, &rc)) == NULL)
 		return rc;
 	if ((l->send.cipher = malloc(sizeof(*l->send.cipher))) == NULL ||
 	    (l->recv.cipher = malloc(sizeof(*l->recv.cipher))) == NULL) {

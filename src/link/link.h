@@ -100,7 +100,7 @@ int link_receive(struct link *link, uint8_t **body, size_t *len, int timeout_ms)
  */
 int link_bye(struct link *link);
 
-/* link_shutdown(link): break it; all that wait in it, and the peer, return. */
+/* link_shutdown(link): break it; all that wait in it return, and so does the peer, over pipes when the link is freed. */
 void link_shutdown(struct link *link);
 
 /* link_free(link): close it; the child, if any, is given a second to end, then killed.  NULL is fine. */

@@ -78,8 +78,8 @@ struct link {
 	struct receiver recv;
 };
 
-/* link_make(in, out, server, link): all of it but its greeting and keys.  The descriptors are the link's if 0 is returned. */
-int link_make(int in, int out, bool server, struct link **link);
+/* link_make(in, out, server, rc): all of it but its greeting and keys, with the descriptors; or NULL, and why in ${*rc}. */
+struct link *link_make(int in, int out, bool server, int *rc);
 
 /* link_from_noise(fd, server, noise, link): an encrypted link, after the handshake; ${fd} is its own if 0 is returned. */
 int link_from_noise(int fd, bool server, struct noise *noise, struct link **link);

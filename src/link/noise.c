@@ -143,9 +143,9 @@ noise_start(struct noise *n, const struct key_pair *s, const uint8_t *rs, const 
 	n->initiator = rs != NULL;
 	mix_hash(n, prologue, len);
 	/* The pre-message "<- s". */
-	if (n->initiator)
+	if (rs != NULL)
 		memcpy(n->rs, rs, LINK_KEY_SIZE);
-	mix_hash(n, n->initiator ? n->rs : s->public, LINK_KEY_SIZE);
+	mix_hash(n, rs != NULL ? rs : s->public, LINK_KEY_SIZE);
 }
 
 void

@@ -21,6 +21,11 @@ struct cursor { const struct iovec *part; size_t offset, left; };
 int
 sender_init(struct sender *s)
 {
+	pthread_mutex_init(&s->squeeze_mutex, NULL);
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_cond_init(&s->room, NULL);
+	squeeze_rule_init(&s->rule);
+	s->timeout_ms = LINK_SEND_TIMEOUT_MS;
 	s->pending = bulk_new(PENDING_SIZE);
 	s->taken = bulk_new(PENDING_SIZE);
 	s->sealed = bulk_new(SEALED_SIZE);
@@ -28,11 +33,6 @@ sender_init(struct sender *s)
 		sender_destroy(s);
 		return -ENOMEM;
 	}
-	squeeze_rule_init(&s->rule);
-	pthread_mutex_init(&s->squeeze_mutex, NULL);
-	pthread_mutex_init(&s->mutex, NULL);
-	pthread_cond_init(&s->room, NULL);
-	s->timeout_ms = LINK_SEND_TIMEOUT_MS;
 	return 0;
 }
 
@@ -46,6 +46,9 @@ sender_destroy(struct sender *s)
 	if (s->cipher != NULL)
 		cipher_clear(s->cipher);
 	free(s->cipher);
+	pthread_cond_destroy(&s->room);
+	pthread_mutex_destroy(&s->mutex);
+	pthread_mutex_destroy(&s->squeeze_mutex);
 }
 
 int

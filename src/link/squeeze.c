@@ -1,6 +1,7 @@
 #include "link/squeeze.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <zstd.h>
 
@@ -54,6 +55,13 @@ squeeze_rule_result(struct squeeze_rule *rule, size_t len, size_t packed, uint64
 	rule->zip_cost = rule->saved = 0;
 }
 
+/* A context is some hundred kilobytes, which malloc() would keep for the next one. */
+static void
+give_back(void)
+{
+	malloc_trim(0);
+}
+
 struct squeeze { ZSTD_CCtx *zstd; uint8_t *input, *output; };
 
 int
@@ -87,10 +95,13 @@ squeeze_free(struct squeeze *squeeze)
 void
 squeeze_idle(struct squeeze *squeeze)
 {
-	ZSTD_freeCCtx(squeeze->zstd);
-	squeeze->zstd = NULL;
 	bulk_idle(squeeze->input, LINK_FRAME_MAX);
 	bulk_idle(squeeze->output, LINK_FRAME_MAX);
+	if (squeeze->zstd == NULL)
+		return;
+	ZSTD_freeCCtx(squeeze->zstd);
+	squeeze->zstd = NULL;
+	give_back();
 }
 
 uint8_t *
@@ -147,9 +158,12 @@ unsqueeze_free(struct unsqueeze *unsqueeze)
 void
 unsqueeze_idle(struct unsqueeze *unsqueeze)
 {
+	bulk_idle(unsqueeze->output, LINK_FRAME_MAX);
+	if (unsqueeze->zstd == NULL)
+		return;
 	ZSTD_freeDCtx(unsqueeze->zstd);
 	unsqueeze->zstd = NULL;
-	bulk_idle(unsqueeze->output, LINK_FRAME_MAX);
+	give_back();
 }
 
 int

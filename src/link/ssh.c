@@ -156,9 +156,10 @@ link_open_ssh(const struct link_ssh_target *target, struct link **link, char *wh
 		return rc;
 	}
 	if ((rc = link_from_pipes(fd, fd, 0, false, &l)) != 0) {
+		/* It may have ended before it was spoken to. */
 		close(fd);
+		rc = explain_silence(child, rc, why, why_size);
 		child_end(child);
-		snprintf(why, why_size, "cannot make a link: %s", strerror(-rc));
 		return rc;
 	}
 	l->child = child;

@@ -73,6 +73,7 @@ destroy(struct guard *g)
 	if (g->inner != NULL)
 		g->inner->ops->free(g->inner);
 	pthread_mutex_destroy(&g->mutex);
+	free(atomic_load(&g->spare));
 	free(g->base.path);
 	free(g);
 }
@@ -262,6 +263,34 @@ give_up(struct guard *g, uint64_t waited_ms)
 	return true;
 }
 
+/*
+ * New memory of a megabyte has to be cleared page by page, which takes longer
+ * than to copy so much into it.
+ */
+static void *
+data_new(struct call *c, size_t len)
+{
+	void *data = NULL;
+
+	c->large = len >= GUARD_LARGE_MIN && len <= GUARD_LARGE_SIZE;
+	if (c->large && (data = atomic_exchange(&c->guard->spare, NULL)) != NULL)
+		return data;
+	/* As a handle of open_direct wants it. */
+	if (posix_memalign(&data, REPLICA_DIRECT_ALIGN, c->large ? GUARD_LARGE_SIZE : len > 0 ? len : 1) != 0)
+		return NULL;
+	return data;
+}
+
+static void
+data_free(struct call *c)
+{
+	void *data = c->data;
+
+	if (c->large && data != NULL)
+		data = atomic_exchange(&c->guard->spare, data);
+	free(data);
+}
+
 static void
 call_drop(struct call *c)
 {
@@ -270,7 +299,7 @@ call_drop(struct call *c)
 	pthread_cond_destroy(&c->ended);
 	pthread_mutex_destroy(&c->mutex);
 	free((char *)(uintptr_t)c->new.target);
-	free(c->data);
+	data_free(c);
 	free(c);
 }
 
@@ -324,6 +353,7 @@ call_begin(struct replica *r, struct call *own, int64_t (*run)(struct replica *i
 	c->error = 0;
 	c->slot = GUARD_NO_SLOT;
 	c->data = NULL;
+	c->large = false;
 	c->len = 0;
 	c->got = REPLICA_NONE;
 	c->new.target = NULL;
@@ -374,11 +404,8 @@ call_room(struct call *c, void *room, size_t len)
 	c->data = room;
 	if (c->direct)
 		return;
-	/* As a handle of open_direct wants it. */
-	if (posix_memalign(&c->data, REPLICA_DIRECT_ALIGN, len > 0 ? len : 1) != 0) {
-		c->data = NULL;
+	if ((c->data = data_new(c, len)) == NULL)
 		c->error = -ENOMEM;
-	}
 }
 
 void

@@ -14,6 +14,9 @@
 
 #define GUARD_SLOTS 128			/* more than there are threads that call */
 #define GUARD_NO_SLOT (-1)
+/* Data of at least so many bytes, and at most so many, goes into memory that is kept for the next. */
+#define GUARD_LARGE_MIN (64u * 1024)
+#define GUARD_LARGE_SIZE (1u << 20)
 
 /* guard->inside */
 #define GUARD_DEAD (1u << 31)
@@ -60,6 +63,7 @@ struct call {
 	const char *name;
 	void *data;			/* ${len} bytes */
 	size_t len;
+	bool large;			/* data has room for GUARD_LARGE_SIZE bytes, and is kept */
 	uint64_t offset, size;
 	int flags;
 	bool flag, wanted;
@@ -89,6 +93,8 @@ struct guard {
 	/* When each call under way began, in milliseconds, and three bits for its kind; 0: none. */
 	_Atomic uint64_t slots[GUARD_SLOTS];
 	_Atomic uint64_t answered_ms, changed_ms;	/* the last answer to any call, to one that changes */
+
+	_Atomic(void *) spare;		/* GUARD_LARGE_SIZE bytes whose pages are there; NULL: in use */
 
 	pthread_mutex_t mutex;
 	struct parting *partings;	/* mutex */

@@ -5,7 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "util/processors.h"
 
 #define IDLE_S 10			/* so long a thread waits for another job */
 #define SPIN_TRIES 600			/* of some 30 ns each */
@@ -35,13 +36,8 @@ static struct idle *first_idle;		/* mutex; the last one that became so: its memo
 bool
 aside_spin(const atomic_bool *flag)
 {
-	static atomic_int processors;
-	int i, tries = SPIN_TRIES;
+	int i, tries = processors_count() > 1 ? SPIN_TRIES : 1;
 
-	if (atomic_load_explicit(&processors, memory_order_relaxed) == 0)
-		atomic_store_explicit(&processors, (int)sysconf(_SC_NPROCESSORS_ONLN), memory_order_relaxed);
-	if (atomic_load_explicit(&processors, memory_order_relaxed) < 2)
-		tries = 1;
 	for (i = 0; i < tries; i++) {
 		if (atomic_load_explicit(flag, memory_order_acquire))
 			return true;

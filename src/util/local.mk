@@ -13,6 +13,7 @@ src_util_libutil_a_SOURCES = \
 	src/util/list.h \
 	src/util/log.c src/util/log.h \
 	src/util/private.c src/util/private.h \
+	src/util/processors.c src/util/processors.h \
 	src/util/roll.c src/util/roll.h \
 	src/util/stall.c src/util/stall.h \
 	src/util/text.c src/util/text.h \

@@ -7,6 +7,7 @@
 #include "util/stall.h"
 #include "volume/dir.h"
 #include "volume/handles.h"
+#include "volume/ids.h"
 #include "volume/load.h"
 #include "volume/members.h"
 #include "volume/nodes.h"
@@ -15,6 +16,8 @@
 
 /* Beyond, ids are asked for as the names are read, and nobody waits for all of them. */
 #define PROVE_MAX 65536
+/* So many records that had to be read are worth an index. */
+#define INDEX_MIN 16
 
 struct entry {
 	size_t name;			/* in the pool */
@@ -147,20 +150,43 @@ names_read(struct volume *v, struct member *m, struct node *dir, size_t most, st
 	return rc;
 }
 
-/* The ids of the names, and the digest that all of them add up to.  A name that cannot be asked for has no id. */
-static void
-names_identify(struct volume *v, struct member *m, struct node *dir, struct names *names, uint8_t *sum)
+/* The id of a file or directory as the index has it, with its part of the digest; false: nothing is known by this number. */
+static bool
+entry_indexed(struct volume *v, const char *name, const struct ids *ids, struct entry *e, uint8_t *digest)
+{
+	if ((e->type != S_IFREG && e->type != S_IFDIR) || (e->id = index_find(ids->entries, ids->count, e->ino)) == 0)
+		return false;
+	record_name(&v->digest, name, e->type, e->id, NULL, 0, digest);
+	return true;
+}
+
+/*
+ * The ids of the names, and the digest that all of them add up to; how many
+ * had to be asked for.  A name that cannot be asked for has no id.
+ */
+static size_t
+names_identify(struct volume *v, struct member *m, struct node *dir, struct names *names, const struct ids *ids, uint8_t *sum)
 {
 	uint8_t one[DIGEST_SIZE];
 	struct entry *e;
-	size_t i;
+	size_t i, asked = 0;
 
 	memset(sum, 0, DIGEST_SIZE);
 	for (i = 0; i < names->count; i++) {
 		e = &names->entries[i];
+		if (load_entry_known(v, dir, name_of(names, e), &e->type, &e->id, one)) {
+			digest_xor(sum, one);
+			continue;
+		}
+		if (ids != NULL && entry_indexed(v, name_of(names, e), ids, e, one)) {
+			digest_xor(sum, one);
+			continue;
+		}
+		asked++;
 		if (load_entry(v, dir, name_of(names, e), m, e->ino, &e->type, &e->id, one) == 0)
 			digest_xor(sum, one);
 	}
+	return asked;
 }
 
 static bool
@@ -209,7 +235,7 @@ snapshot_compared(struct volume *v, struct dir *dir, size_t *differences)
 		if (rc != 0)
 			continue;
 		if (names->count <= PROVE_MAX)
-			names_identify(v, m, dir->node, names, sum);
+			(void)names_identify(v, m, dir->node, names, NULL, sum);
 		if (dir->m == NULL) {
 			dir->m = m;
 			continue;
@@ -227,19 +253,52 @@ names_torn(const struct volume *v, const struct node *dir)
 	return v->was_unclean && intent_was_dirty(v->intent, node_key(dir));
 }
 
+/* Have the member remember the ids that were found out. */
+static void
+names_index(struct volume *v, struct dir *dir)
+{
+	struct index_entry *entries;
+	size_t i, count = 0;
+
+	if ((entries = calloc(dir->names.count, sizeof(*entries))) == NULL)
+		return;
+	for (i = 0; i < dir->names.count; i++) {
+		if (dir->names.entries[i].type == S_IFREG || dir->names.entries[i].type == S_IFDIR)
+			entries[count++] = (struct index_entry){ dir->names.entries[i].ino, dir->names.entries[i].id };
+	}
+	ids_keep(v, dir->m, dir->node, entries, count);
+	free(entries);
+}
+
+/* Do one member's names add up to the directory's digest, by its index or without? */
+static bool
+names_proved(struct volume *v, struct dir *dir)
+{
+	uint8_t sum[DIGEST_SIZE];
+	struct ids *ids = NULL;
+	size_t asked;
+
+	if (dir->names.count >= INDEX_MIN && (ids = malloc(sizeof(*ids))) != NULL)
+		ids_load(v, dir->m, dir->node, ids);
+	asked = names_identify(v, dir->m, dir->node, &dir->names, ids, sum);
+	if (ids != NULL && ids->count > 0 && !digest_equal(sum, dir->node->names))
+		asked = names_identify(v, dir->m, dir->node, &dir->names, NULL, sum);
+	free(ids);
+	if (!digest_equal(sum, dir->node->names))
+		return false;
+	if (asked >= INDEX_MIN && dir->names.count <= INDEX_ENTRIES_MAX)
+		names_index(v, dir);
+	return true;
+}
+
 /* One member's names, if they add up to the directory's digest: then they are all, and stand for the right things. */
 static bool
 snapshot_proved(struct volume *v, struct dir *dir, size_t most)
 {
-	uint8_t sum[DIGEST_SIZE];
-
 	if (names_torn(v, dir->node) || (dir->m = members_first(v)) == NULL ||
 	    names_read(v, dir->m, dir->node, most, &dir->names) != 0)
 		return false;
-	if (dir->names.count > PROVE_MAX)
-		return false;
-	names_identify(v, dir->m, dir->node, &dir->names, sum);
-	return digest_equal(sum, dir->node->names);
+	return dir->names.count <= PROVE_MAX && names_proved(v, dir);
 }
 
 int

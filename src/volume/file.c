@@ -36,7 +36,7 @@ lock_for_writing(struct volume *v, struct node *node)
 }
 
 static ssize_t
-write_once(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, bool kill_priv)
+write_once(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, unsigned how)
 {
 	ssize_t n;
 	int rc;
@@ -48,24 +48,24 @@ write_once(struct volume *v, struct node *node, const void *data, size_t len, ui
 		return rc;
 	if ((rc = ways_mark(v, node)) != 0)
 		n = rc;
-	else if (kill_priv && (rc = change_kill_priv(v, node, false)) != 0)
+	else if ((how & FILE_KILL_PRIV) && (rc = change_kill_priv(v, node, false)) != 0)
 		n = rc;
 	else
-		n = write_locked(v, node, data, len, offset);
+		n = write_locked(v, node, data, len, offset, (how & FILE_WHOLE) != 0);
 	pthread_rwlock_unlock(&node->lock);
 	return n;
 }
 
 ssize_t
-file_write(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, bool kill_priv, bool sync)
+file_write(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, unsigned how)
 {
 	ssize_t n;
 	int rc;
 
 	do {
-		n = write_once(v, node, data, len, offset, kill_priv);
+		n = write_once(v, node, data, len, offset, how);
 	} while (n == -ENOSPC && room_comes(v));
-	if (n > 0 && sync && (rc = file_fsync(v, node, true)) != 0)
+	if (n > 0 && (how & FILE_SYNC) && (rc = file_fsync(v, node, true)) != 0)
 		return rc;
 	return n;
 }
@@ -236,7 +236,7 @@ file_copy(struct volume *v, struct node *in, uint64_t in_offset, struct node *ou
 		part = len - done < FILE_IO_MAX ? len - done : FILE_IO_MAX;
 		if ((n = file_read(v, in, in_offset + done, part, &data)) <= 0)
 			return done > 0 ? (ssize_t)done : n;
-		w = file_write(v, out, data, (size_t)n, out_offset + done, kill_priv, false);
+		w = file_write(v, out, data, (size_t)n, out_offset + done, kill_priv ? FILE_KILL_PRIV : 0);
 		if (w <= 0)
 			return done > 0 ? (ssize_t)done : w;
 		done += (size_t)w;

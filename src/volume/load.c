@@ -340,9 +340,8 @@ load_mend_node(struct volume *v, struct node *node)
 	return rc;
 }
 
-/* What a known node says of one of its names; false: the name is not known. */
-static bool
-entry_known(struct volume *v, struct node *dir, const char *name, mode_t *type, uint64_t *id, uint8_t *digest)
+bool
+load_entry_known(struct volume *v, struct node *dir, const char *name, mode_t *type, uint64_t *id, uint8_t *digest)
 {
 	struct node *node;
 
@@ -367,7 +366,7 @@ load_entry(struct volume *v, struct node *dir, const char *name, struct member *
 	ssize_t len;
 	int rc;
 
-	if (entry_known(v, dir, name, type, id, digest))
+	if (load_entry_known(v, dir, name, type, id, digest))
 		return 0;
 	*id = 0;
 	if ((rc = handles_dir(v, m, dir, &at.handle)) != 0)

@@ -42,6 +42,9 @@ int load_mend_node(struct volume *volume, struct node *node);
 int load_entry(struct volume *volume, struct node *dir, const char *name, struct member *m, ino_t ino,
     mode_t *type, uint64_t *id, uint8_t *digest);
 
+/* load_entry_known(...): what the node says of one of its names, as above; false: there is none. */
+bool load_entry_known(struct volume *volume, struct node *dir, const char *name, mode_t *type, uint64_t *id, uint8_t *digest);
+
 /* load_absent_forget(volume): names are about to be made or mended.  Tree lock. */
 void load_absent_forget(struct volume *volume);
 

@@ -18,6 +18,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/files.c src/volume/files.h \
 	src/volume/form.c \
 	src/volume/handles.c src/volume/handles.h \
+	src/volume/ids.c src/volume/ids.h \
 	src/volume/load.c src/volume/load.h \
 	src/volume/look.c src/volume/look.h \
 	src/volume/members.c src/volume/members.h \
@@ -37,8 +38,9 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/rolls.c src/volume/rolls.h \
 	src/volume/resync.c src/volume/resync.h \
 	src/volume/resync_file.c \
-	src/volume/resync_keep.c \
+	src/volume/resync_keep.c src/volume/resync_links.c \
 	src/volume/resync_names.c \
+	src/volume/resync_park.c src/volume/resync_place.c \
 	src/volume/resync_private.h \
 	src/volume/room.c src/volume/room.h \
 	src/volume/scrub.c src/volume/scrub.h \

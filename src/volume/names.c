@@ -418,7 +418,7 @@ give_record(struct volume *v, struct node *node, bool must)
 	int rc;
 
 	pthread_rwlock_wrlock(&node->lock);
-	rc = node_has_record(node) && node->generation == 0 && node->nlink > 0 ? store_now(v, node) : 0;
+	rc = node_has_record(node) && node->generation == 0 && node->nlink > 0 ? store_unsealed(v, node) : 0;
 	pthread_rwlock_unlock(&node->lock);
 	/* For want of room nobody shall be kept from changing names: it is tried again. */
 	return !must && (rc == -ENOSPC || rc == -EDQUOT) ? 0 : rc;

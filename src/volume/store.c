@@ -125,13 +125,14 @@ record_put(struct volume *v, struct member *m, struct node *node, const struct r
 	return rc;
 }
 
-/* Put times and an encoded record, if there is one, on all members. */
+/* Put times, if the node is to be sealed, and an encoded record, if there is one, on all members. */
 static int
-record_fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len)
+record_fan_out(struct volume *v, struct node *node, bool seal, const uint8_t *data, size_t len)
 {
+	const struct timespec omit = { .tv_nsec = UTIME_OMIT };
 	const struct replica_times times = {
-		.atime = node->atime_set ? node->atime : (struct timespec){ .tv_nsec = UTIME_OMIT },
-		.mtime = node->mtime
+		.atime = seal && node->atime_set ? node->atime : omit,
+		.mtime = seal ? node->mtime : omit
 	};
 	struct member *m;
 	unsigned stored = 0;
@@ -152,7 +153,7 @@ record_fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t 
 int
 store_times(struct volume *v, struct node *node)
 {
-	return record_fan_out(v, node, NULL, 0);
+	return record_fan_out(v, node, true, NULL, 0);
 }
 
 /* Tags of a file, open or not; a closed one's are read from its record. */
@@ -166,7 +167,7 @@ tags_of(struct volume *v, struct node *node, struct file **file, bool *borrowed)
 
 /* The changed pages of the tags file, and the record. */
 static int
-store_tags(struct volume *v, struct node *node, struct pages_context *context, struct record *record)
+store_tags(struct volume *v, struct node *node, bool seal, struct pages_context *context, struct record *record)
 {
 	uint8_t data[RECORD_SIZE_MAX];
 	int rc, len;
@@ -176,13 +177,13 @@ store_tags(struct volume *v, struct node *node, struct pages_context *context, s
 	tags_fill_record(context->file->tags, (node->size + BLOCK - 1) / BLOCK, record);
 	if ((len = store_encode(v, node, record, data)) < 0)
 		return len;
-	if ((rc = record_fan_out(v, node, data, (size_t)len)) == 0 && node->torn != NULL)
+	if ((rc = record_fan_out(v, node, seal, data, (size_t)len)) == 0 && node->torn != NULL)
 		torn_stored(node->torn, data, (size_t)len);
 	return rc;
 }
 
 static int
-store_file(struct volume *v, struct node *node)
+store_file(struct volume *v, struct node *node, bool seal)
 {
 	struct pages_context context = { .volume = v, .node = node };
 	struct record record = { .generation = node->generation + 1 };
@@ -191,11 +192,11 @@ store_file(struct volume *v, struct node *node)
 
 	if ((rc = tags_of(v, node, &context.file, &borrowed)) != 0)
 		return rc;
-	rc = store_tags(v, node, &context, &record);
+	rc = store_tags(v, node, seal, &context, &record);
 	if (rc == -ENOSPC && !tags_paged(context.file->tags)) {
 		/* Other attributes left no room for the tags: they move out, if there is room for that. */
 		if ((rc = tags_page_out(context.file->tags)) == 0 &&
-		    (rc = store_tags(v, node, &context, &record)) != 0)
+		    (rc = store_tags(v, node, seal, &context, &record)) != 0)
 			pages_give_up(v, node, context.file);
 	}
 	if (rc == 0) {
@@ -209,7 +210,7 @@ store_file(struct volume *v, struct node *node)
 }
 
 static int
-store_directory(struct volume *v, struct node *node)
+store_directory(struct volume *v, struct node *node, bool seal)
 {
 	struct record record = { .generation = node->generation + 1 };
 	uint8_t data[RECORD_SIZE_MAX];
@@ -217,15 +218,15 @@ store_directory(struct volume *v, struct node *node)
 
 	if ((rc = store_encode(v, node, &record, data)) < 0)
 		return rc;
-	if ((rc = record_fan_out(v, node, data, (size_t)rc)) == 0)
+	if ((rc = record_fan_out(v, node, seal, data, (size_t)rc)) == 0)
 		node->generation++;
 	return rc;
 }
 
-int
-store_now(struct volume *v, struct node *node)
+static int
+store(struct volume *v, struct node *node, bool seal)
 {
-	int rc = 0;
+	int rc;
 
 	if (!node->dirty)
 		return 0;
@@ -234,13 +235,25 @@ store_now(struct volume *v, struct node *node)
 		return 0;
 	}
 	if (S_ISREG(node->mode))
-		rc = store_file(v, node);
+		rc = store_file(v, node, seal);
 	else
-		rc = store_directory(v, node);
-	if (rc == 0)
+		rc = store_directory(v, node, seal);
+	if (rc == 0 && seal)
 		node->dirty = node->atime_set = false;
 	missed_note(v, node);
 	return rc;
+}
+
+int
+store_now(struct volume *v, struct node *node)
+{
+	return store(v, node, true);
+}
+
+int
+store_unsealed(struct volume *v, struct node *node)
+{
+	return store(v, node, false);
 }
 
 /* Store one node taken from the dirty list, and give its reference back. */

@@ -31,6 +31,13 @@ void store_leave(struct volume *volume, struct node *node);
  * On error the node stays dirty and the old record, or the new one, stands.
  */
 int store_now(struct volume *volume, struct node *node);
+/*
+ * store_unsealed(volume, node):
+ * The same without the times, half as many calls: for what is about to change
+ * again, and stays dirty.  Its region's bit is set, so that after a crash
+ * nobody takes the missing seal for an edit.
+ */
+int store_unsealed(struct volume *volume, struct node *node);
 /* store_times(volume, node): the times alone, at once; locks as above.  The node stays dirty. */
 int store_times(struct volume *volume, struct node *node);
 

@@ -75,7 +75,7 @@ add_names(struct bits *b, const struct node *node, const struct node *but_dir, c
 	unsigned count = 0;
 
 	for (link = node->links; link != NULL; link = link->next) {
-		if (link->dir == but_dir && strcmp(link->name, but) == 0)
+		if (but_dir != NULL && link->dir == but_dir && strcmp(link->name, but) == 0)
 			continue;
 		add_way(b, link->dir);
 		count++;

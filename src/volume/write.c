@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "replica/guard.h"
+#include "util/processors.h"
 #include "volume/blocks.h"
 #include "volume/change.h"
 #include "volume/file.h"
@@ -202,7 +203,7 @@ fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, ui
 	struct write_job jobs[VOLUME_REPLICAS_MAX];
 	struct lane_batch batch;
 	struct member *m;
-	bool lanes = len >= LANE_BYTES_MIN && members_in_sync(v) > 1;
+	bool lanes = len >= LANE_BYTES_MIN && members_in_sync(v) > 1 && processors_count() > 1;
 	unsigned count = 0, i;
 	size_t kept = len;
 
@@ -302,7 +303,7 @@ write_done(struct volume *v, struct node *node)
 }
 
 ssize_t
-write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t len, uint64_t offset)
+write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t len, uint64_t offset, bool whole)
 {
 	struct span span;
 	uint64_t keep_blocks, size;
@@ -322,7 +323,7 @@ write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t le
 	node->file->keep_pages = true;
 	if (kept < len) {
 		/* Whole blocks only: of a torn one neither the old nor the new bytes are known. */
-		kept = (offset + kept) / BLOCK * BLOCK > offset ? (size_t)((offset + kept) / BLOCK * BLOCK - offset) : 0;
+		kept = !whole && (offset + kept) / BLOCK * BLOCK > offset ? (size_t)((offset + kept) / BLOCK * BLOCK - offset) : 0;
 		keep_blocks = kept == 0 ? 0 : (offset + kept) / BLOCK - span.first;
 		size = kept > 0 && offset + kept > node->size ? offset + kept : node->size;
 		write_undo(v, node, span.first + keep_blocks, offset + len, size);

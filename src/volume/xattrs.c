@@ -6,6 +6,7 @@
 #include "volume/change.h"
 #include "volume/files.h"
 #include "volume/handles.h"
+#include "volume/ids.h"
 #include "volume/load.h"
 #include "volume/members.h"
 #include "volume/pages.h"
@@ -45,7 +46,7 @@ name_allowed(const char *name)
 
 	if ((rc = name_possible(name)) != 0)
 		return rc;
-	if (strcmp(name, RECORD_XATTR) == 0)
+	if (strcmp(name, RECORD_XATTR) == 0 || strcmp(name, INDEX_XATTR) == 0)
 		return -EPERM;
 	return record_xattr_mirrored(name) ? 0 : -EOPNOTSUPP;
 }
@@ -199,13 +200,17 @@ mode_again(struct volume *v, struct node *node, struct member *proved, bool kill
 	return kill_sgid && (node->mode & S_ISGID) ? change_mode(v, node, node->mode & ~(mode_t)S_ISGID) : 0;
 }
 
-/* The tags of a file move out of its record, and leave the room to the user's attribute. */
+/* The tags of a file move out of its record, a directory's index goes: they leave the room to the user's attribute. */
 static int
 make_room(struct volume *v, struct node *node)
 {
 	bool opened = node->file == NULL;
 	int rc;
 
+	if (S_ISDIR(node->mode)) {
+		ids_drop(v, node);
+		return 0;
+	}
 	/* A record of the least size has nothing to give. */
 	if (!S_ISREG(node->mode) || node->paged || node->size <= BLOCK)
 		return -ENOSPC;

@@ -8,6 +8,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "format/index.h"
 #include "util/log.h"
 #include "volume/attrs.h"
 #include "volume/dir.h"
@@ -424,7 +425,7 @@ write_file(struct rig *rig, struct node *node, uint64_t offset, size_t len, char
 	/* After a short write the rest, as programs do. */
 	for (done = 0; done < len && n >= 0; done += n < 0 ? 0 : (size_t)n) {
 		part = len - done < FILE_IO_MAX ? len - done : FILE_IO_MAX;
-		n = file_write(rig->v, node, data + done, part, offset + done, false, false);
+		n = file_write(rig->v, node, data + done, part, offset + done, 0);
 	}
 	rc = n < 0 ? (int)n : 0;
 	flusher(rig);
@@ -792,6 +793,8 @@ copy_inode(FILE *out, const char *path, const struct stat *st)
 	}
 	len = listxattr(path, list, sizeof(list));
 	for (sum = 0, name = list; name < list + len; name += strlen(name) + 1) {
+		if (strcmp(name, INDEX_XATTR) == 0)
+			continue;
 		n = getxattr(path, name, data, sizeof(data));
 		sum ^= hash(hash(1, name, strlen(name)), data, n < 0 ? 0 : (size_t)n);
 	}

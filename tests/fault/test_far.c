@@ -100,7 +100,7 @@ write_at(struct node *node, uint64_t offset, size_t len, char what)
 	ck_assert_ptr_nonnull(data);
 	for (i = 0; i < len; i++)
 		data[i] = (uint8_t)(i * 2654435761u >> 9) ^ (uint8_t)what;
-	ck_assert_int_eq(file_write(rig.v, node, data, len, offset, false, false), (ssize_t)len);
+	ck_assert_int_eq(file_write(rig.v, node, data, len, offset, 0), (ssize_t)len);
 	free(data);
 }
 

@@ -11,12 +11,16 @@
 
 #include "fuzz_link.h"
 
-/* Messages of what is left, whose lengths come from the input as well. */
+#define INPUT_MAX 4096
+/* Of an input that says one byte a message. */
+#define SEALED_MAX (INPUT_MAX / 2 * (MESSAGE_HEAD_SIZE + 1 + CIPHER_TAG_SIZE))
+
+/* Messages of what is left, whose lengths come from the input as well.  In one call: many small ones would fill the socket. */
 static void
 send_sealed(int fd, struct cipher *c, const uint8_t *data, size_t len)
 {
-	uint8_t message[MESSAGE_HEAD_SIZE + 1024 + CIPHER_TAG_SIZE];
-	size_t n;
+	static uint8_t messages[SEALED_MAX + INPUT_MAX];
+	size_t used = 0, n;
 
 	while (len > 1) {
 		n = 1 + (size_t)data[0] * 4;
@@ -24,13 +28,14 @@ send_sealed(int fd, struct cipher *c, const uint8_t *data, size_t len)
 		len--;
 		if (n > len)
 			n = len;
-		message[0] = (uint8_t)((n + CIPHER_TAG_SIZE) >> 8);
-		message[1] = (uint8_t)(n + CIPHER_TAG_SIZE);
-		FUZZ_ASSERT(cipher_seal(c, data, n, message + MESSAGE_HEAD_SIZE) == 0);
-		FUZZ_ASSERT(send(fd, message, MESSAGE_HEAD_SIZE + n + CIPHER_TAG_SIZE, MSG_NOSIGNAL) == (ssize_t)(MESSAGE_HEAD_SIZE + n + CIPHER_TAG_SIZE));
+		messages[used++] = (uint8_t)((n + CIPHER_TAG_SIZE) >> 8);
+		messages[used++] = (uint8_t)(n + CIPHER_TAG_SIZE);
+		FUZZ_ASSERT(cipher_seal(c, data, n, messages + used) == 0);
+		used += n + CIPHER_TAG_SIZE;
 		data += n;
 		len -= n;
 	}
+	FUZZ_ASSERT(send(fd, messages, used, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)used);
 }
 
 static void
@@ -92,7 +97,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct link *link;
 	int fds[2];
 
-	if (len < 1 || len > 16384)
+	if (len < 1 || len > INPUT_MAX)
 		return 0;
 	FUZZ_ASSERT(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
 	if (data[0] == FUZZ_SEALED) {

@@ -5,6 +5,7 @@ fuzz_harnesses = \
 	tests/fuzz/fuzz_accept \
 	tests/fuzz/fuzz_control \
 	tests/fuzz/fuzz_frames \
+	tests/fuzz/fuzz_index \
 	tests/fuzz/fuzz_intent \
 	tests/fuzz/fuzz_label \
 	tests/fuzz/fuzz_pending \
@@ -33,6 +34,9 @@ tests_fuzz_fuzz_control_LDADD = $(LIBS_CONTROL)
 tests_fuzz_fuzz_frames_SOURCES = tests/fuzz/fuzz_frames.c tests/fuzz/fuzz_link.h $(fuzz_main)
 tests_fuzz_fuzz_frames_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_frames_LDADD = $(LIBS_LINK)
+tests_fuzz_fuzz_index_SOURCES = tests/fuzz/fuzz_index.c $(fuzz_main)
+tests_fuzz_fuzz_index_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_index_LDADD = $(LIBS_FORMAT)
 tests_fuzz_fuzz_intent_SOURCES = tests/fuzz/fuzz_intent.c $(fuzz_main)
 tests_fuzz_fuzz_intent_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_intent_LDADD = $(LIBS_FORMAT)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "format/index.h"
 #include "format/intent.h"
 #include "format/label.h"
 #include "format/pending.h"
@@ -114,6 +115,18 @@ make_labels(void)
 	FUZZ_ASSERT(len > 41);
 	seed("label", "full", FUZZ_SEAL, "", 0, text, (size_t)len - 41);
 	seed("label", "later", FUZZ_SEAL, "", 0, "mendfs label 2\nx\n", 17);
+}
+
+static void
+make_indexes(void)
+{
+	static const struct index_entry entries[] = { { 300, 10 }, { 301, 11 }, { 306, 2 }, { UINT64_MAX, INT64_MAX } };
+	uint8_t data[INDEX_SIZE_MAX];
+	size_t len;
+
+	len = index_encode(entries, sizeof(entries) / sizeof(entries[0]), data);
+	seed("index", "few", 0, "", 0, data, len);
+	seed("index", "none", 0, "", 0, data, 1);
 }
 
 static void
@@ -420,6 +433,7 @@ main(int argc, char **argv)
 	make_records();
 	make_labels();
 	make_scrubstates();
+	make_indexes();
 	make_tagpages();
 	make_intents();
 	make_pendings();

@@ -34,6 +34,7 @@ integration_tests = \
 	tests/integration/20-rot.sh \
 	tests/integration/21-swapped.sh \
 	tests/integration/22-all-bad.sh \
+	tests/integration/22-index.sh \
 	tests/integration/23-kills.sh \
 	tests/integration/23-unclean.sh \
 	tests/integration/24-keyed.sh \

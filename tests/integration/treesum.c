@@ -132,7 +132,8 @@ wanted_xattr(const char *name)
 	/* XFS shows how it keeps the ACLs; they are listed as such. */
 	if (strncmp(name, "trusted.SGI_ACL_", 16) == 0)
 		return false;
-	return strcmp(name, "user.mendfs") != 0 && strcmp(name, "security.selinux") != 0;
+	/* Each replica's own matter, with what it knows by heart of a directory. */
+	return strcmp(name, "user.mendfs") != 0 && strcmp(name, "user.mendfs.ids") != 0 && strcmp(name, "security.selinux") != 0;
 }
 
 /* Both calls take "/proc/self/fd/N/name" so that they work on any type without following. */

@@ -120,7 +120,7 @@ verify_xattrs(struct world *world, unsigned replica, struct inode *inode, const 
 		fail(world, inode, "replica %u: listxattr: %s", replica, strerrorname_np(errno));
 	for (name = list; name < list + len; name += strlen(name) + 1) {
 		/* XFS shows ACLs once more. */
-		if (strncmp(name, "security.", 9) == 0 || strcmp(name, "user.mendfs") == 0 ||
+		if (strncmp(name, "security.", 9) == 0 || strcmp(name, "user.mendfs") == 0 || strcmp(name, "user.mendfs.ids") == 0 ||
 		    strncmp(name, "trusted.SGI_ACL_", 16) == 0)
 			continue;
 		count++;

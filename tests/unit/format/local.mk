@@ -2,6 +2,7 @@
 
 format_tests = \
 	tests/unit/format/test_events \
+	tests/unit/format/test_index \
 	tests/unit/format/test_intent \
 	tests/unit/format/test_jsonline \
 	tests/unit/format/test_label \
@@ -16,6 +17,9 @@ format_test_libs = $(LIBS_FORMAT) $(CHECK_LIBS)
 
 tests_unit_format_test_events_SOURCES = tests/unit/format/test_events.c $(unit_headers)
 tests_unit_format_test_events_LDADD = $(format_test_libs)
+tests_unit_format_test_index_SOURCES = tests/unit/format/test_index.c \
+	$(unit_headers) tests/unit/hex.h
+tests_unit_format_test_index_LDADD = $(format_test_libs)
 tests_unit_format_test_intent_SOURCES = tests/unit/format/test_intent.c \
 	$(unit_headers) tests/unit/hex.h
 tests_unit_format_test_intent_LDADD = $(format_test_libs)

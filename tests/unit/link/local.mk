@@ -11,7 +11,7 @@ link_tests = \
 check_PROGRAMS += $(link_tests)
 TESTS += $(link_tests)
 
-link_test_headers = $(unit_headers) tests/unit/link/pair.h
+link_test_headers = $(unit_headers) tests/unit/link/pair.h tests/unit/link/noise_pair.h
 link_test_libs = $(LIBS_LINK) $(CHECK_LIBS)
 
 tests_unit_link_test_accept_SOURCES = tests/unit/link/test_accept.c $(link_test_headers)

@@ -172,6 +172,9 @@ START_TEST(places)
 	ck_assert_int_eq(key_default_path("key", small, sizeof(small)), -ENAMETOOLONG);
 	unsetenv("HOME");
 	ck_assert_int_eq(key_default_path("key", path, sizeof(path)), -ENOENT);
+	/* LeakSanitizer looks into its process from another one. */
+	if (getuid() == 0)
+		ck_assert_int_eq(seteuid(0), 0);
 }
 END_TEST
 

@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 #include "link/frame.h"
 #include "link/greeting.h"
@@ -102,6 +104,53 @@ START_TEST(nothing_yet)
 	ck_assert_int_eq(send_bytes(p.client, "x", 1), 0);
 	expect_bytes(p.server, "x", 1);
 	pair_free(&p);
+}
+END_TEST
+
+/* mendd --stdio: pipes, one for each direction, and a child that is waited for. */
+START_TEST(pipes)
+{
+	int up[2], down[2];
+	struct pair p;
+	pid_t child;
+
+	signal(SIGPIPE, SIG_IGN);
+	/* Before the pipes, of which it would have the ends. */
+	if ((child = fork()) == 0) {
+		/* Check's handler would end the test. */
+		signal(SIGTERM, SIG_DFL);
+		pause();
+	}
+	ck_assert_int_eq(pipe(up), 0);
+	ck_assert_int_eq(pipe(down), 0);
+	ck_assert_int_eq(link_from_pipes(down[0], up[1], child, false, &p.client), 0);
+	ck_assert_int_eq(link_from_pipes(up[0], down[1], 0, true, &p.server), 0);
+	ck_assert_int_eq(send_bytes(p.client, "hello", 5), 0);
+	expect_bytes(p.server, "hello", 5);
+	ck_assert_int_eq(send_bytes(p.server, "hi", 2), 0);
+	expect_bytes(p.client, "hi", 2);
+	link_free(p.server);
+	expect_end(p.client, -ECONNRESET, PATIENCE_MS);
+	/* It does not end by itself, and so is ended. */
+	link_free(p.client);
+	ck_assert_int_eq(waitpid(child, NULL, WNOHANG), -1);
+}
+END_TEST
+
+/* Who has no greeting to send to is told so at once. */
+START_TEST(nobody_there)
+{
+	struct link *link;
+	int up[2], down[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(pipe(up), 0);
+	ck_assert_int_eq(pipe(down), 0);
+	close(up[0]);
+	ck_assert_int_eq(link_from_pipes(down[0], up[1], 0, false, &link), -ECONNRESET);
+	/* And keeps what is his. */
+	ck_assert_int_eq(close(up[1]), 0);
+	ck_assert_int_eq(close(down[0]), 0);
 }
 END_TEST
 
@@ -247,6 +296,8 @@ main(void)
 	tcase_add_test(tc, bye);
 	tcase_add_test(tc, cut);
 	tcase_add_test(tc, nothing_yet);
+	tcase_add_test(tc, pipes);
+	tcase_add_test(tc, nobody_there);
 	tcase_add_test(tc, shutdown_wakes);
 	tcase_add_test(tc, send_timeout);
 	tcase_add_test(tc, greeting);

@@ -212,7 +212,7 @@ START_TEST(dies)
 	struct link *link;
 	char why[256];
 
-	be_ssh(GREETING "; exit 3");
+	be_ssh(GREETING "; head -c 16 >/dev/null; exit 3");
 	ck_assert_int_eq(open_link("/replica", &link, why, sizeof(why)), 0);
 	expect_end(link, -ECONNRESET, PATIENCE_MS);
 	link_free(link);

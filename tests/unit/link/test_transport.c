@@ -352,6 +352,45 @@ START_TEST(crowd)
 }
 END_TEST
 
+#define SMALL_FRAMES 100
+
+static bool
+is_writing(struct sender *s)
+{
+	bool writing;
+
+	pthread_mutex_lock(&s->mutex);
+	writing = s->writing;
+	pthread_mutex_unlock(&s->mutex);
+	return writing;
+}
+
+/* While one thread writes others need not wait, and what they send goes out as one message. */
+START_TEST(coalesced)
+{
+	uint8_t *data = pattern(LINK_FRAME_MAX, 1);
+	struct sending large = { .data = data, .len = LINK_FRAME_MAX };
+	pthread_t thread;
+	struct middle m;
+
+	middle_new(&m, false);
+	large.link = m.pair.client;
+	/* It does not fit into the socket, and nobody reads. */
+	pthread_create(&thread, NULL, send_it, &large);
+	while (!is_writing(&m.pair.client->send))
+		usleep(100);
+	for (uint32_t i = 0; i < SMALL_FRAMES; i++)
+		ck_assert_int_eq(send_bytes(m.pair.client, &i, sizeof(i)), 0);
+	expect_bytes(m.pair.server, data, LINK_FRAME_MAX);
+	for (uint32_t i = 0; i < SMALL_FRAMES; i++)
+		expect_bytes(m.pair.server, &i, sizeof(i));
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(m.pair.client->send.cipher->nonce, (FRAME_HEAD_SIZE + LINK_FRAME_MAX + MESSAGE_PLAIN_MAX - 1) / MESSAGE_PLAIN_MAX + 1);
+	middle_free(&m);
+	free(data);
+}
+END_TEST
+
 /* A link that breaks while threads wait in it lets all of them go. */
 static void *
 send_until_broken(void *arg)
@@ -466,6 +505,7 @@ main(void)
 	tcase_add_test(tc, rekeyed);
 	tcase_add_test(tc, bombs);
 	tcase_add_test(tc, crowd);
+	tcase_add_test(tc, coalesced);
 	tcase_add_test(tc, broken_under_load);
 	tcase_add_test(tc, counted);
 	tcase_add_test(tc, idle);

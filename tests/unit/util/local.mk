@@ -10,6 +10,7 @@ util_tests = \
 	tests/unit/util/test_list \
 	tests/unit/util/test_log \
 	tests/unit/util/test_text \
+	tests/unit/util/test_processors \
 	tests/unit/util/test_roll \
 	tests/unit/util/test_uuid
 check_PROGRAMS += $(util_tests)
@@ -36,6 +37,8 @@ tests_unit_util_test_log_SOURCES = tests/unit/util/test_log.c $(unit_headers)
 tests_unit_util_test_log_LDADD = $(util_test_libs)
 tests_unit_util_test_text_SOURCES = tests/unit/util/test_text.c $(unit_headers)
 tests_unit_util_test_text_LDADD = $(util_test_libs)
+tests_unit_util_test_processors_SOURCES = tests/unit/util/test_processors.c $(unit_headers)
+tests_unit_util_test_processors_LDADD = $(util_test_libs)
 tests_unit_util_test_roll_SOURCES = tests/unit/util/test_roll.c $(unit_headers)
 tests_unit_util_test_roll_LDADD = $(util_test_libs)
 tests_unit_util_test_uuid_SOURCES = tests/unit/util/test_uuid.c $(unit_headers)
