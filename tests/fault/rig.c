@@ -148,7 +148,7 @@ wrap(void *arg, unsigned index, struct replica **r)
 	*r = wrapped;
 	if ((rig->far & 1u << index) == 0)
 		return 0;
-	if ((rc = far_put(wrapped, &peer, r, &rig->away[index])) != 0)
+	if (far_put(wrapped, &peer, r, &rig->away[index]) != 0)
 		give_up("a replica far away");
 	return 0;
 }
