@@ -30,7 +30,8 @@ sleep 1
 idle_rss=$(rss)
 note "$idle_rss KiB resident, $(descriptors) descriptors"
 [ -n "${SANITIZED:-}" ] || [ "$idle_rss" -lt $RSS_MAX ] || fail "$idle_rss KiB resident with $IDLE idle clients"
-exec {IDLERS[1]}>&-
+TO=${IDLERS[1]}
+exec {TO}>&-
 wait "$PID" || { cat "$T/idlers.err" >&2; fail "an idle client was lost"; }
 
 note "$CROWD strangers"
@@ -85,7 +86,8 @@ cp -a "$SOURCE/src/format" "$MNT/" || fail "the client was refused"
 crowd_rss=$(rss)
 note "$answer; $crowd_rss KiB resident, $(descriptors) descriptors"
 [ -n "${SANITIZED:-}" ] || [ "$crowd_rss" -lt $RSS_MAX ] || fail "$crowd_rss KiB resident with strangers"
-exec {STRANGERS[1]}>&-
+TO=${STRANGERS[1]}
+exec {TO}>&-
 wait "$PID" || { cat "$T/crowd.err" >&2; fail "strangers"; }
 in_sync 2 || fail "the client was lost"
 [ "$(grep -c 'connection is lost' "$LOG")" = 0 ] || fail "the client was lost for a while"
@@ -96,7 +98,8 @@ coproc STRANGERS { nsenter --net="/run/netns/$(netns near)" python3 "$T/crowd.py
 PID=$STRANGERS_PID
 read -r -t 60 -u "${STRANGERS[0]}" answer || fail "the strangers were not through"
 mount_near link-timeout=3
-exec {STRANGERS[1]}>&-
+TO=${STRANGERS[1]}
+exec {TO}>&-
 wait "$PID" || { cat "$T/crowd.err" >&2; fail "strangers"; }
 all_well_remote
 server_down one
