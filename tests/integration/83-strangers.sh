@@ -1,6 +1,6 @@
 #!/bin/bash
 # mendd among many: 10,000 connections of strangers leave it serving its client,
-# with bounded memory and descriptors; 100 clients that do nothing are cheap.
+# with bounded memory and descriptors; 100 clients that do nothing are cheap; and one writes at a time.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/hosts.sh"
 
@@ -34,8 +34,13 @@ TO=${IDLERS[1]}
 exec {TO}>&-
 wait "$PID" || { cat "$T/idlers.err" >&2; fail "an idle client was lost"; }
 
-note "$CROWD strangers"
+note "$CROWD strangers, and another mount, which may not write meanwhile"
 mount_near link-timeout=3
+mkdir "$T/other" "$T/other.mnt"
+MOUNTS+=("$T/other.mnt")
+nsenter --net="/run/netns/$(netns near)" timeout 60 mendfs -f -o adopt "$T/other" "${REPLICAS[1]}" "$T/other.mnt" >"$T/other.out" 2>&1 &
+OTHER=$!
+CHILDREN+=("$OTHER")
 cat >"$T/crowd.py" <<'EOF'
 import selectors, socket, sys, time
 address, count, kind = (sys.argv[1], int(sys.argv[2])), int(sys.argv[3]), 0
@@ -89,6 +94,8 @@ note "$answer; $crowd_rss KiB resident, $(descriptors) descriptors"
 TO=${STRANGERS[1]}
 exec {TO}>&-
 wait "$PID" || { cat "$T/crowd.err" >&2; fail "strangers"; }
+wait "$OTHER" && fail "two write to one export"
+grep -q "${REPLICAS[1]}.*in use" "$T/other.out" || { cat "$T/other.out" >&2; fail "it is not said that it is in use"; }
 in_sync 2 || fail "the client was lost"
 [ "$(grep -c 'connection is lost' "$LOG")" = 0 ] || fail "the client was lost for a while"
 

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/hosts.sh"
 
 needs python3
-ROUNDS=${ROUNDS:-$([ -n "$LONG" ] && echo 40 || echo 4)}
+ROUNDS=${ROUNDS:-$([ -n "$LONG" ] && echo 40 || echo 2)}
 SEED=${SEED:-$$}
 RANDOM=$SEED
 note "SEED=$SEED ROUNDS=$ROUNDS"
