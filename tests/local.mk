@@ -19,12 +19,16 @@ if HAVE_CHECK
 include tests/unit/util/local.mk
 include tests/unit/hash/local.mk
 include tests/unit/format/local.mk
+include tests/unit/link/local.mk
+include tests/unit/proto/local.mk
 include tests/unit/replica/local.mk
+include tests/unit/lend/local.mk
 include tests/unit/meta/local.mk
 include tests/unit/volume/local.mk
 include tests/unit/check/local.mk
 include tests/unit/control/local.mk
 include tests/unit/fuse/local.mk
+include tests/unit/mendd/local.mk
 include tests/fault/local.mk
 endif
 include tests/fuzz/local.mk

@@ -45,6 +45,7 @@ struct chunk {
 	uint8_t *data[MEMBERS_MAX];
 	bool right[MEMBERS_MAX][CHUNK_BLOCKS];
 	bool unreadable[MEMBERS_MAX][CHUNK_BLOCKS];
+	bool there[MEMBERS_MAX];	/* proved where it is: its data did not come here */
 	struct run runs[MEMBERS_MAX], lost;
 };
 
@@ -101,6 +102,23 @@ prove_member(struct work *w, struct chunk *k, unsigned i)
 		digest_tag(&w->s->c->digest, k->data[i] + (size_t)b * BLOCK, block_len(k, b), tag);
 		k->right[i][b] = digest_equal(tag, k->tags + (size_t)b * DIGEST_SIZE);
 	}
+}
+
+/* Is all of a copy that is far away as the tags say?  Asked there, so that no data travel.  False: look at them. */
+static bool
+proved_there(struct work *w, struct chunk *k, unsigned i)
+{
+	struct replica *r = w->s->c->members[i].r;
+	uint8_t tags[CHUNK_BLOCKS * DIGEST_SIZE];
+
+	/* The key of a keyed digest stays here. */
+	if (r->ops->digest == NULL || w->s->c->digest.codec != DIGEST_XXH3 || !k->tagged || w->s->fresh[i] ||
+	    r->ops->digest(r, w->file[i], tags, k->count, k->offset) != (ssize_t)k->len ||
+	    memcmp(tags, k->tags, k->count * DIGEST_SIZE) != 0)
+		return false;
+	memset(k->unreadable[i], 0, sizeof(k->unreadable[i]));
+	memset(k->right[i], 1, sizeof(k->right[i]));
+	return true;
 }
 
 /* Beyond what the file had, or of a version that is replaced: reported as a whole elsewhere. */
@@ -243,8 +261,10 @@ verify_chunk(struct work *w, struct chunk *k)
 	for (unsigned i = 0; i < c->count; i++) {
 		if (w->file[i] == REPLICA_NONE)
 			continue;
-		read_member(w, k, i);
-		prove_member(w, k, i);
+		if (!(k->there[i] = proved_there(w, k, i))) {
+			read_member(w, k, i);
+			prove_member(w, k, i);
+		}
 		report_count(c->report, COUNT_BYTES, k->len);
 		progress_add(c->progress, k->len);
 		for (unsigned b = 0; b < k->count; b++)
@@ -252,6 +272,13 @@ verify_chunk(struct work *w, struct chunk *k)
 	}
 	if (all && k->tagged)
 		return;
+	/* Others may be mended from it. */
+	for (unsigned i = 0; i < c->count; i++) {
+		if (w->file[i] != REPLICA_NONE && k->there[i]) {
+			read_member(w, k, i);
+			prove_member(w, k, i);
+		}
+	}
 	for (unsigned b = 0; b < k->count; b++)
 		settle_block(w, k, b);
 }

@@ -12,17 +12,19 @@
 #include "meta/label.h"
 #include "meta/listing.h"
 #include "meta/meta.h"
-#include "replica/dir.h"
+#include "replica/open.h"
 
 static int
 open_replica(struct check *c, const char *path)
 {
+	char why[REPLICA_OPEN_WHY_MAX];
+	const struct replica_open_options opening = { .read_only = !c->repairing, .why = why };
 	struct member *m = &c->members[c->count];
 	int rc;
 
 	m->meta = m->tags = REPLICA_NONE;
-	if ((rc = dir_replica_open(path, !c->repairing, &m->r)) != 0) {
-		report_failed(c->report, "%s: %s", path, strerror(-rc));
+	if ((rc = replica_open(path, &opening, &m->r)) != 0) {
+		report_failed(c->report, "%s: %s", path, why);
 		return rc;
 	}
 	m->index = c->count++;
@@ -40,7 +42,9 @@ refuse_repeated(struct check *c)
 		if ((rc = c->members[i].r->ops->stat(c->members[i].r, top, &st[i])) != 0)
 			return rc;
 		for (unsigned k = 0; k < i; k++) {
-			if (st[i].st_dev != st[k].st_dev || st[i].st_ino != st[k].st_ino)
+			/* On another machine the same numbers say nothing; there the lock tells. */
+			if (!replica_open_local(c->members[i].r->path) || !replica_open_local(c->members[k].r->path) ||
+			    st[i].st_dev != st[k].st_dev || st[i].st_ino != st[k].st_ino)
 				continue;
 			report_failed(c->report, "%s: given twice", c->members[i].r->path);
 			return -EINVAL;

@@ -8,7 +8,7 @@
 #include "format/roster.h"
 #include "meta/label.h"
 #include "meta/pending.h"
-#include "replica/dir.h"
+#include "replica/open.h"
 #include "util/log.h"
 
 #define SIDES_MAX LABEL_MEMBERS_MAX
@@ -36,12 +36,14 @@ static int
 open_side(struct fork *f, const char *path)
 {
 	const struct replica_at top = { REPLICA_ROOT, NULL };
+	char why[REPLICA_OPEN_WHY_MAX];
+	const struct replica_open_options opening = { .why = why };
 	struct side *s = &f->sides[f->count], *other;
 	int rc;
 
 	s->path = path;
-	if ((rc = dir_replica_open(path, false, &s->r)) != 0) {
-		log_error("%s: cannot be opened as a replica: %s", path, strerror(-rc));
+	if ((rc = replica_open(path, &opening, &s->r)) != 0) {
+		log_error("%s: %s", path, why);
 		return rc;
 	}
 	f->count++;
@@ -50,7 +52,8 @@ open_side(struct fork *f, const char *path)
 		return rc;
 	}
 	for (other = f->sides; other < s; other++) {
-		if (other->st.st_dev != s->st.st_dev || other->st.st_ino != s->st.st_ino)
+		/* On another machine the same numbers say nothing; there the lock tells. */
+		if (!replica_open_local(other->path) || !replica_open_local(path) || other->st.st_dev != s->st.st_dev || other->st.st_ino != s->st.st_ino)
 			continue;
 		log_error("%s: given twice", path);
 		return -EINVAL;
@@ -78,13 +81,14 @@ open_side(struct fork *f, const char *path)
 static int
 find_kept(struct fork *f, const char *keep)
 {
-	char *real = realpath(keep, NULL), *other;
+	char *real = NULL, *other;
 	struct side *s;
 	unsigned named = 0;
 
+	(void)replica_open_real(keep, &real);
 	for_each_side(f, s) {
-		other = real != NULL ? realpath(s->path, NULL) : NULL;
-		if (other != NULL && strcmp(real, other) == 0)
+		other = NULL;
+		if (real != NULL && replica_open_real(s->path, &other) == 0 && strcmp(real, other) == 0)
 			f->kept = s;
 		free(other);
 	}

@@ -17,7 +17,7 @@ static const char *const state_names[] = {
 
 static const char *const reason_names[] = {
 	[EXPLAIN_NOBODY] = "none", [EXPLAIN_ONLY] = "only", [EXPLAIN_FIRST] = "first", [EXPLAIN_TURN] = "round-robin",
-	[EXPLAIN_HOME] = "home", [EXPLAIN_LOAD] = "load", [EXPLAIN_OPEN] = "open",
+	[EXPLAIN_HOME] = "home", [EXPLAIN_LOAD] = "load", [EXPLAIN_NEAR] = "near", [EXPLAIN_OPEN] = "open",
 };
 
 static const char *

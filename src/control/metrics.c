@@ -105,6 +105,12 @@ VALUE(missed, true, r->missed)
 VALUE(walk, true, r->walk)
 VALUE(resync_done, r->state == STATUS_RESYNCING, r->resync_done)
 VALUE(resync_total, r->state == STATUS_RESYNCING, r->resync_total)
+VALUE(linked, r->far, r->linked)
+VALUE(wire_in, r->far, r->wire_in)
+VALUE(wire_out, r->far, r->wire_out)
+VALUE(round_trips, r->far, r->round_trips)
+VALUE(window_bytes, r->far, r->window_bytes)
+VALUE(window_requests, r->far, r->window_requests)
 VALUE(space_total, r->space_known, r->space_total)
 VALUE(space_free, r->space_known, r->space_free)
 VALUE(inodes_total, r->space_known && r->inodes_total > 0, r->inodes_total)
@@ -134,14 +140,45 @@ write_volume(const struct page *p)
 }
 
 static void
+write_seconds(const struct page *p, const char *name, const struct status_replica *r, uint64_t ns)
+{
+	write_labels(p, name, r);
+	fprintf(p->out, "%" PRIu64 ".%09" PRIu64 "\n", ns / 1000000000, ns % 1000000000);
+}
+
+static void
 write_latency(const struct page *p)
 {
+	const char *name = "mendfs_replica_read_latency_seconds";
 	const struct status_replica *r;
 
-	write_head(p, "mendfs_replica_read_latency_seconds", "gauge", "Moving average of the time that a read takes there.");
+	write_head(p, name, "gauge", "Moving average of the time that a read takes there.");
+	for (r = p->status->replicas; r < p->status->replicas + p->status->count; r++)
+		write_seconds(p, name, r, r->latency_ns);
+}
+
+/* Of those that are on other machines; where there is none nothing is said of connections. */
+static void
+write_links(const struct page *p)
+{
+	const char *name = "mendfs_replica_link_round_trip_seconds";
+	const struct status_replica *r;
+	bool any = false;
+
+	for (r = p->status->replicas; r < p->status->replicas + p->status->count; r++)
+		any = any || r->far;
+	if (!any)
+		return;
+	write_each(p, "mendfs_replica_link_up", "gauge", "1 if there is a connection to it.", value_linked);
+	write_each(p, "mendfs_replica_link_received_bytes_total", "counter", "Bytes that came by the connection, since it was made.", value_wire_in);
+	write_each(p, "mendfs_replica_link_sent_bytes_total", "counter", "Bytes that went by the connection, since it was made.", value_wire_out);
+	write_each(p, "mendfs_replica_link_round_trips_total", "counter", "How often an answer was waited for.", value_round_trips);
+	write_each(p, "mendfs_replica_link_window_bytes", "gauge", "Bytes that it may lack still of what was acknowledged.", value_window_bytes);
+	write_each(p, "mendfs_replica_link_window_requests", "gauge", "Requests that it has not confirmed, of what was acknowledged.", value_window_requests);
+	write_head(p, name, "gauge", "Moving average of the time from a request to its answer.");
 	for (r = p->status->replicas; r < p->status->replicas + p->status->count; r++) {
-		write_labels(p, "mendfs_replica_read_latency_seconds", r);
-		fprintf(p->out, "%" PRIu64 ".%09" PRIu64 "\n", r->latency_ns / 1000000000, r->latency_ns % 1000000000);
+		if (r->far)
+			write_seconds(p, name, r, r->round_trip_ns);
 	}
 }
 
@@ -157,6 +194,7 @@ write_replicas(const struct page *p)
 	write_each(p, "mendfs_replica_written_bytes_total", "counter", "Bytes of data that were written to it.", value_written_bytes);
 	write_each(p, "mendfs_replica_reads_in_flight", "gauge", "Reads that it has not answered yet.", value_in_flight);
 	write_latency(p);
+	write_links(p);
 	write_each(p, "mendfs_replica_bad_blocks_total", "counter", "Blocks on it that did not match their checksum.", value_bad);
 	write_each(p, "mendfs_replica_mended_total", "counter", "Blocks, records, lengths and names on it that were put right.", value_mended);
 	write_each(p, "mendfs_replica_missed", "gauge", "Files and directories that it is known to miss.", value_missed);

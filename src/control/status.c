@@ -49,6 +49,26 @@ set_space(json_t *to, const struct status_replica *r)
 	jsonline_set(to, "space", object);
 }
 
+/* The connection to one that is far away. */
+static void
+set_link(json_t *to, const struct status_replica *r)
+{
+	json_t *object = json_object();
+
+	jsonline_set_flag(object, "connected", r->linked);
+	jsonline_set_number(object, "since", (uint64_t)r->linked_since);
+	if (r->why_not != NULL)
+		jsonline_set_text(object, "why_not", r->why_not);
+	jsonline_set_number(object, "bytes_in", r->wire_in);
+	jsonline_set_number(object, "bytes_out", r->wire_out);
+	jsonline_set_number(object, "round_trips", r->round_trips);
+	jsonline_set_number(object, "round_trip_ns", r->round_trip_ns);
+	jsonline_set_text(object, "ack", r->lags ? "fsync" : "write");
+	jsonline_set_number(object, "window_bytes", r->window_bytes);
+	jsonline_set_number(object, "window_requests", r->window_requests);
+	jsonline_set(to, "link", object);
+}
+
 static json_t *
 replica_object(const struct status_replica *r)
 {
@@ -61,6 +81,8 @@ replica_object(const struct status_replica *r)
 	jsonline_set_flag(object, "since_mount", r->before);
 	if (r->state != STATUS_IN_SYNC)
 		set_lack(object, r);
+	if (r->far)
+		set_link(object, r);
 	set_work(object, "reads", r->reads);
 	set_work(object, "writes", r->writes);
 	set_work(object, "reads_per_second", r->read_rate);

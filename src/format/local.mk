@@ -3,6 +3,7 @@
 noinst_LIBRARIES += src/format/libformat.a
 src_format_libformat_a_SOURCES = \
 	src/format/index.c src/format/index.h \
+	src/format/inifile.c src/format/inifile.h \
 	src/format/intent.c src/format/intent.h \
 	src/format/jsonline.c src/format/jsonline.h \
 	src/format/label.c src/format/label.h \

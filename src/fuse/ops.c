@@ -3,8 +3,9 @@
 /*
  * Not here: access (default_permissions), locks (the kernel keeps them, since
  * there is one mount), ioctl, poll and bmap (the kernel's own answers are
- * right), write_buf (a plain buffer is the one copy there must be), flush (the
- * flusher stores records, and the kernel asks but once).
+ * right), write_buf (a plain buffer is the one copy there must be).  flush is
+ * taken out where no replica lags behind (fuse/serve): the flusher stores
+ * records, and the kernel asks but once.
  */
 const struct fuse_lowlevel_ops ops_table = {
 	.init = ops_init,
@@ -30,6 +31,7 @@ const struct fuse_lowlevel_ops ops_table = {
 	.open = ops_open,
 	.read = ops_read,
 	.write = ops_write,
+	.flush = ops_flush,
 	.release = ops_release,
 	.fsync = ops_fsync,
 	.fallocate = ops_fallocate,

@@ -32,6 +32,16 @@ ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)fuse_reply_err(req, ENOSYS);
 }
 
+/* close(2): what replicas far away may lack still is waited for. */
+void
+ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct front *front = front_of(req);
+
+	(void)fi;
+	(void)fuse_reply_err(req, -file_flush(front->volume, inodes_node(front, ino)));
+}
+
 /* Only of files that were made without a name, or before the first open. */
 void
 ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -62,10 +72,17 @@ void
 ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	struct front *front = front_of(req);
+	unsigned how = 0;
 	ssize_t len;
 
-	len = file_write(front->volume, inodes_node(front, ino), data, size, (uint64_t)offset,
-	    wire_request()->kill_priv, (fi->flags & O_DSYNC) != 0);
+	if (wire_request()->kill_priv)
+		how |= FILE_KILL_PRIV;
+	if (fi->flags & O_DSYNC)
+		how |= FILE_SYNC;
+	/* Of an asynchronous direct write that was cut short the kernel makes EIO, and ENOSPC it is. */
+	if (fi->flags & O_DIRECT)
+		how |= FILE_WHOLE;
+	len = file_write(front->volume, inodes_node(front, ino), data, size, (uint64_t)offset, how);
 	/*
 	 * Stored through a mapping: the kernel drops the times it knows, but not
 	 * those of a GETATTR under way, which this write has overtaken.

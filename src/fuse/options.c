@@ -10,6 +10,7 @@
 #include "control/onevent.h"
 #include "fuse/conffile.h"
 #include "fuse/options.h"
+#include "replica/open.h"
 
 #define TIMEOUT_S 30			/* a replica without an answer for so long is lost unless timeout says otherwise */
 #define THREADS_MAX 32			/* requests served at a time unless max_threads says otherwise */
@@ -192,6 +193,20 @@ parse_command_line(struct options *options, const struct options_input *input, s
 	return rc;
 }
 
+/* What remote replicas go by: link/key.h, link/ssh.h. */
+static bool
+is_links(const char *name, size_t len)
+{
+	static const char *const names[] = { "KEY", "KNOWN_SERVERS", "SSH" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strlen(names[i]) == len && strncmp(names[i], name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* MENDFS_KEY_FILE=x is key-file=x. */
 static int
 parse_environment(struct options *options, char *const *environment)
@@ -206,7 +221,7 @@ parse_environment(struct options *options, char *const *environment)
 			continue;
 		text = *environment + strlen(ENVIRONMENT_PREFIX);
 		len = strcspn(text, "=");
-		if (text[len] != '=' || len >= sizeof(name))
+		if (text[len] != '=' || len >= sizeof(name) || is_links(text, len))
 			continue;
 		for (i = 0; i < len; i++)
 			name[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] - 'A' + 'a' : text[i]);
@@ -268,14 +283,14 @@ parse_file(struct options *options, const char *conf_dir, const char *name, bool
 	return 0;
 }
 
-/* One REPLICA argument: a directory as it stands, or a list a:b:c as fstab has it. */
+/* One REPLICA argument: a directory as it stands, a URL, or a list a:b:c of these as fstab has it. */
 static int
 take_replica(struct options *options, const char *word)
 {
 	char *path, *at;
 	int rc;
 
-	if (!is_directory(word) || strchr(word, ':') == NULL)
+	if (!replica_open_local(word) || !is_directory(word) || strchr(word, ':') == NULL)
 		return settings_add_replicas(&options->settings, SETTINGS_COMMAND_LINE, word, word);
 
 	/* An existing directory with colons in its name: escape them again. */
@@ -315,12 +330,14 @@ parse_words(struct options *options, const struct options_input *input, const st
 	return rc;
 }
 
-/* ${path} without links if it exists, else merely absolute: the volume says what is wrong with it. */
+/* ${path} without links if it exists, else merely absolute: the volume says what is wrong with it.  A URL as it is. */
 static char *
 absolute(const char *path)
 {
 	char *full, *cwd;
 
+	if (!replica_open_local(path))
+		return strdup(path);
 	if ((full = realpath(path, NULL)) != NULL)
 		return full;
 	if (*path == '/')
@@ -407,6 +424,9 @@ convert(struct options *options)
 	volume->min_replicas = settings_number(settings, SETTING_MIN_REPLICAS, 1);
 	volume->timeout_ms = 1000 * settings_number(settings, SETTING_TIMEOUT, TIMEOUT_S);
 	volume->watch_all = strcmp(settings_text(settings, SETTING_WATCH, "auto"), "all") == 0;
+	volume->peer.ack_fsync = strcmp(settings_text(settings, SETTING_ACK, "write"), "fsync") == 0;
+	volume->peer.link_timeout_ms = 1000 * settings_number(settings, SETTING_LINK_TIMEOUT, PEER_LINK_TIMEOUT_MS / 1000);
+	volume->peer.window_bytes = (uint64_t)settings_number(settings, SETTING_WINDOW, PEER_WINDOW_BYTES >> 20) << 20;
 	volume->codec_given = codec != NULL;
 	if (codec != NULL)
 		(void)digest_codec_parse(codec, &volume->codec);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "control/onevent.h"
-#include "fuse/daemon.h"
 #include "fuse/device.h"
 #include "fuse/front.h"
 #include "fuse/loop.h"
@@ -13,6 +12,7 @@
 #include "fuse/serve.h"
 #include "fuse/settle.h"
 #include "fuse/signals.h"
+#include "util/daemon.h"
 #include "util/log.h"
 
 #define LIBRARY_LINE_MAX 1024	/* bytes of a message of libfuse's */
@@ -39,6 +39,7 @@ new_session(struct front *front, const struct options *options)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	bool read_only = volume_read_only(front->volume);
+	struct fuse_lowlevel_ops table = ops_table;
 	int rc = -ENOMEM;
 
 	if (fuse_opt_add_arg(&args, "mendfs") != 0 || fuse_opt_add_arg(&args, "-o") != 0 ||
@@ -48,8 +49,11 @@ new_session(struct front *front, const struct options *options)
 		goto done;
 	if (options->debug && fuse_opt_add_arg(&args, "-d") != 0)
 		goto done;
+	/* A request for each close(2) is dear: only where something has to be waited for. */
+	if (!volume_lags(front->volume))
+		table.flush = NULL;
 	fuse_set_log_func(library_log);
-	front->session = fuse_session_new(&args, &ops_table, sizeof(ops_table), front);
+	front->session = fuse_session_new(&args, &table, sizeof(table), front);
 	rc = front->session != NULL ? 0 : -EINVAL;
 
 done:
@@ -112,13 +116,18 @@ int
 serve(const struct options *options)
 {
 	struct front front = { .listings_lock = PTHREAD_MUTEX_INITIALIZER };
-	struct daemon daemon = { .report = -1, .log_level = options->log_level };
+	struct daemon daemon = { .program = "mendfs", .report = -1, .null = -1, .log_level = options->log_level };
 	struct volume_options volume = options->volume;
 	struct onevent *onevent = NULL;
 	int rc, closed;
 
 	list_init(&front.listings);
 	daemon_limits();
+	/* Before anything has threads: those that hold links to other machines do not come along. */
+	if (!options->foreground && (rc = daemon_fork(&daemon, options->exit_failed)) != 0) {
+		log_error("no new process: %s", strerror(-rc));
+		return rc;
+	}
 	if (options->on_event != NULL && (rc = events_new(&volume.events)) != 0) {
 		log_error("%s: %s", options->mountpoint, strerror(-rc));
 		return rc;
@@ -131,11 +140,6 @@ serve(const struct options *options)
 		goto done;
 	if ((rc = mount_session(&front, options->mountpoint)) != 0)
 		goto done;
-	if (!options->foreground && (rc = daemon_fork(&daemon, options->exit_failed)) != 0) {
-		log_error("no new process: %s", strerror(-rc));
-		fuse_session_unmount(front.session);
-		goto done;
-	}
 	rc = run(&front, options, &daemon, volume.events, &onevent);
 
 done:

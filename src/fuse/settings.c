@@ -8,9 +8,10 @@
 
 #include "fuse/settings.h"
 #include "hash/digest.h"
+#include "replica/url.h"
 #include "util/log.h"
 
-enum kind { KIND_FLAG, KIND_NUMBER, KIND_TEXT, KIND_PATH, KIND_CODEC, KIND_READ, KIND_WATCH, KIND_LEVEL, KIND_REPLICA };
+enum kind { KIND_FLAG, KIND_NUMBER, KIND_TEXT, KIND_PATH, KIND_CODEC, KIND_READ, KIND_WATCH, KIND_ACK, KIND_LEVEL, KIND_REPLICA };
 
 struct entry {
 	const char *name;
@@ -28,6 +29,9 @@ static const struct entry entries[SETTING_COUNT] = {
 	[SETTING_MIN_REPLICAS] = { "min-replicas", KIND_NUMBER, 1, VOLUME_REPLICAS_MAX },
 	[SETTING_TIMEOUT] = { "timeout", KIND_NUMBER, 0, 86400 },
 	[SETTING_WATCH] = { "watch", KIND_WATCH, 0, 0 },
+	[SETTING_ACK] = { "ack", KIND_ACK, 0, 0 },
+	[SETTING_LINK_TIMEOUT] = { "link-timeout", KIND_NUMBER, 1, 3600 },
+	[SETTING_WINDOW] = { "window", KIND_NUMBER, 1, 1024 },
 	[SETTING_ON_EVENT] = { "on-event", KIND_PATH, 0, 0 },
 	[SETTING_LOG_LEVEL] = { "log-level", KIND_LEVEL, 0, 0 },
 	[SETTING_MAX_THREADS] = { "max_threads", KIND_NUMBER, 1, 1024 },
@@ -220,6 +224,10 @@ check_value(struct settings *settings, const char *where, const struct entry *en
 		rc = strcmp(text, "auto") == 0 || strcmp(text, "all") == 0 ? 0 : -EINVAL;
 		remedy = "say auto or all";
 		break;
+	case KIND_ACK:
+		rc = strcmp(text, "write") == 0 || strcmp(text, "fsync") == 0 ? 0 : -EINVAL;
+		remedy = "say write or fsync";
+		break;
 	case KIND_LEVEL:
 		rc = log_parse_level(text, &level);
 		remedy = "say error, warning, info or debug";
@@ -252,14 +260,14 @@ claim_replicas(struct settings *settings, enum settings_source source)
 static int
 add_replica(struct settings *settings, enum settings_source source, const char *where, const char *path)
 {
+	const char *why;
+	struct url url;
 	char *copy;
 
 	if (*path == '\0')
 		return settings_fail(settings, -EINVAL, "%s: empty path in the list of replicas; name a directory", where);
-	if (strstr(path, "://") != NULL) {
-		return settings_fail(settings, -EINVAL,
-		    "%s: replica \"%s\" is not a local directory, and no other kind is supported; name a directory", where, path);
-	}
+	if (url_authority(path) > 0 && url_parse(path, &url, &why) != 0)
+		return settings_fail(settings, -EINVAL, "%s: replica \"%s\" cannot be used: %s", where, path, why);
 	if (!claim_replicas(settings, source))
 		return 0;
 	if (settings->replica_count == VOLUME_REPLICAS_MAX) {
@@ -277,14 +285,17 @@ settings_add_replicas(struct settings *settings, enum settings_source source, co
 {
 	const char *at = list;
 	char *path, *end;
+	size_t authority;
 	int rc = 0;
 
-	if (strstr(list, "://") != NULL)
-		return add_replica(settings, source, where, list);
 	if ((path = malloc(strlen(list) + 1)) == NULL)
 		return settings_fail(settings, -ENOMEM, "out of memory");
 	do {
-		for (end = path; *at != '\0' && *at != ':'; at++) {
+		/* A URL's own colons part nothing, up to the slash that follows its host. */
+		authority = url_authority(at);
+		memcpy(path, at, authority);
+		at += authority;
+		for (end = path + authority; *at != '\0' && *at != ':'; at++) {
 			if (at[0] == '\\' && (at[1] == ':' || at[1] == '\\'))
 				at++;
 			*end++ = *at;

@@ -29,6 +29,7 @@ enum settings_source {
 enum setting {
 	SETTING_RO, SETTING_DEGRADED, SETTING_ADOPT,
 	SETTING_CODEC, SETTING_KEY_FILE, SETTING_READ, SETTING_MIN_REPLICAS, SETTING_TIMEOUT, SETTING_WATCH,
+	SETTING_ACK, SETTING_LINK_TIMEOUT, SETTING_WINDOW,
 	SETTING_ON_EVENT,
 	SETTING_LOG_LEVEL, SETTING_MAX_THREADS,
 	SETTING_ALLOW_OTHER, SETTING_ALLOW_ROOT, SETTING_AUTO_UNMOUNT, SETTING_DEFAULT_PERMISSIONS,
@@ -66,6 +67,8 @@ int settings_set(struct settings *settings, enum settings_source source, const c
 /*
  * settings_add_replicas(settings, source, where, list):
  * Take in "a:b:c"; a colon or backslash within a path is written "\:" or "\\".
+ * A part that begins with a scheme, as mend:// does, is a URL: its colons up to
+ * the slash that follows the host are its own (replica/url).
  */
 int settings_add_replicas(struct settings *settings, enum settings_source source, const char *where,
     const char *list);

@@ -5,8 +5,8 @@
 #ifndef FUSE_SETTLE_H
 #define FUSE_SETTLE_H
 
-#include "fuse/daemon.h"
 #include "fuse/loop.h"
+#include "util/daemon.h"
 #include "volume/volume.h"
 
 struct settle;

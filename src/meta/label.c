@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 
 #include "meta/label.h"
 #include "meta/meta.h"
@@ -40,6 +41,33 @@ spare_make(struct replica *r, replica_handle dir)
 	r->ops->close(r, file);
 }
 
+/*
+ * The spare becomes the label, and the label the spare: over old blocks, and
+ * without a new file, so that a disk which has not a block left takes it
+ * again and again, whoever else is waiting for room.
+ */
+static int
+spare_use(struct replica *r, replica_handle dir, const char *text, size_t len)
+{
+	replica_handle file;
+	int rc;
+
+	if ((rc = r->ops->open(r, (struct replica_at){ dir, LABEL_SPARE }, true, &file, NULL)) != 0)
+		return rc;
+	if ((rc = meta_write(r, file, text, len, 0)) == 0 && (rc = r->ops->truncate(r, file, len)) == 0)
+		rc = r->ops->fsync(r, file, false);
+	r->ops->close(r, file);
+	if (rc == 0)
+		rc = r->ops->rename(r, dir, LABEL_SPARE, dir, LABEL_FILE, RENAME_EXCHANGE);
+	return rc != 0 ? rc : r->ops->dir_sync(r, dir);
+}
+
+static bool
+lacks_room(int rc)
+{
+	return rc == -ENOSPC || rc == -EDQUOT;
+}
+
 int
 label_write(struct replica *r, const struct label *label)
 {
@@ -52,7 +80,10 @@ label_write(struct replica *r, const struct label *label)
 	if ((rc = meta_open(r, true, &dir)) != 0)
 		return rc;
 	rc = meta_replace_file(r, dir, LABEL_FILE, text, (size_t)len);
-	if ((rc == -ENOSPC || rc == -EDQUOT) && r->ops->unlink(r, dir, LABEL_SPARE, false) == 0)
+	if (lacks_room(rc) && spare_use(r, dir, text, (size_t)len) == 0)
+		rc = 0;
+	/* A disk that writes everything anew needs the room itself. */
+	if (lacks_room(rc) && r->ops->unlink(r, dir, LABEL_SPARE, false) == 0)
 		rc = meta_replace_file(r, dir, LABEL_FILE, text, (size_t)len);
 	if (rc == 0)
 		spare_make(r, dir);

@@ -172,6 +172,9 @@ dir_replica_pread_cached(struct replica *r, replica_handle file, void *buf, size
 	struct dir_replica *d = dir_replica_self(r);
 	ssize_t n;
 
+	/* preadv2(2) would take -1 for the file's own position. */
+	if (offset > INT64_MAX)
+		return -EINVAL;
 	/* What is cached is not asked for. */
 	if (file >= 0 && (file & (HANDLE_DIRECT | HANDLE_DROPS)) != 0)
 		return -EAGAIN;

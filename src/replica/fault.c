@@ -667,6 +667,7 @@ fault_replica_new(struct replica *inner, struct replica **out)
 	f->base.ops = &fault_ops;
 	f->inner = inner;
 	f->base.remote = inner->remote;
+	f->base.far = inner->far;
 	pthread_mutex_init(&f->mutex, NULL);
 	pthread_cond_init(&f->rule_set, NULL);
 	*out = &f->base;

@@ -19,7 +19,7 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
-#include "replica/dir.h"
+#include "replica/open.h"
 #include "replica/guard_private.h"
 
 #define KIND_BITS 3
@@ -609,6 +609,7 @@ guard_replica_new(struct replica *inner, const struct guard_options *options, st
 	}
 	g->base.ops = &guard_ops;
 	g->base.remote = inner->remote;
+	g->base.far = inner->far;
 	g->inner = inner;
 	g->options = *options;
 	g->everything = options->everything || inner->remote;
@@ -624,6 +625,8 @@ struct guard_opening {
 	struct aside_job job;
 	atomic_uint refs;
 	char *path;
+	struct replica_open_options options;
+	char why[REPLICA_OPEN_WHY_MAX];	/* mutex */
 	pthread_mutex_t mutex;
 	pthread_cond_t ended;
 	bool done;			/* mutex, as those below */
@@ -651,7 +654,8 @@ opening_run(struct aside_job *job)
 	struct replica *r = NULL;
 	int rc;
 
-	if ((rc = dir_replica_open(o->path, false, &r)) == 0 && (rc = r->ops->lock(r, true)) != 0) {
+	if ((rc = replica_open(o->path, &o->options, &r)) == 0 && (rc = r->ops->lock(r, true)) != 0) {
+		(void)snprintf(o->why, sizeof(o->why), "in use by another mount or check");
 		r->ops->free(r);
 		r = NULL;
 	}
@@ -665,7 +669,7 @@ opening_run(struct aside_job *job)
 }
 
 static struct guard_opening *
-opening_new(const char *path)
+opening_new(const char *path, const struct replica_open_options *options)
 {
 	struct guard_opening *o;
 
@@ -675,6 +679,9 @@ opening_new(const char *path)
 		free(o);
 		return NULL;
 	}
+	o->options = *options;
+	/* Not the caller's: he may be gone by then. */
+	o->options.why = o->why;
 	o->job.run = opening_run;
 	atomic_init(&o->refs, 1);
 	pthread_mutex_init(&o->mutex, NULL);
@@ -683,14 +690,15 @@ opening_new(const char *path)
 }
 
 int
-guard_open(struct guard_opening **opening, const char *path, unsigned wait_ms, struct replica **out)
+guard_open(struct guard_opening **opening, const char *path, const struct replica_open_options *options, unsigned wait_ms,
+    struct replica **out)
 {
 	struct guard_opening *o = *opening;
 	struct timespec until = deadline(wait_ms);
 	int rc = 0;
 
 	if (o == NULL) {
-		if ((o = opening_new(path)) == NULL)
+		if ((o = opening_new(path, options)) == NULL)
 			return -ENOMEM;
 		atomic_fetch_add(&o->refs, 1);
 		/* Without a thread it is done here. */
@@ -703,6 +711,8 @@ guard_open(struct guard_opening **opening, const char *path, unsigned wait_ms, s
 	while (!o->done && rc == 0) /* NOLINT(clang-analyzer-unix.Malloc) */
 		rc = pthread_cond_clockwait(&o->ended, &o->mutex, CLOCK_MONOTONIC, &until);
 	rc = o->done ? o->rc : -EINPROGRESS;
+	if (options->why != NULL && rc != 0 && rc != -EINPROGRESS)
+		memcpy(options->why, o->why, sizeof(o->why));
 	if (rc == 0) {
 		*out = o->r;
 		o->r = NULL;

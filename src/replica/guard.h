@@ -28,6 +28,7 @@
 #ifndef REPLICA_GUARD_H
 #define REPLICA_GUARD_H
 
+#include "replica/open.h"
 #include "replica/replica.h"
 
 struct guard_options {
@@ -51,13 +52,14 @@ struct guard_options {
 int guard_replica_new(struct replica *inner, const struct guard_options *options, struct replica **out);
 
 /*
- * guard_open(opening, path, wait_ms, out):
- * dir_replica_open(${path}) for writing, then the lock, exclusively, both made
+ * guard_open(opening, path, options, wait_ms, out):
+ * replica_open(${path}), then the lock, exclusively, both made
  * aside.  -EWOULDBLOCK: in use.  -EINPROGRESS: not done within ${wait_ms}; to be called again, with
  * what is in ${opening} then, which is NULL at first.  ${*out} has no guard yet.
  */
 struct guard_opening;
-int guard_open(struct guard_opening **opening, const char *path, unsigned wait_ms, struct replica **out);
+int guard_open(struct guard_opening **opening, const char *path, const struct replica_open_options *options,
+    unsigned wait_ms, struct replica **out);
 /* guard_open_cancel(opening): what comes of it is not wanted any more.  NULL is fine. */
 void guard_open_cancel(struct guard_opening *opening);
 

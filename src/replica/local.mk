@@ -12,5 +12,15 @@ src_replica_libreplica_a_SOURCES = \
 	src/replica/guard.h \
 	src/replica/guard_ops.c \
 	src/replica/guard_private.h \
+	src/replica/open.c \
+	src/replica/open.h \
+	src/replica/peer.c \
+	src/replica/peer.h \
+	src/replica/peer_open.c \
+	src/replica/peer_ops.c \
+	src/replica/peer_private.h \
+	src/replica/peer_receive.c \
 	src/replica/replica.c \
-	src/replica/replica.h
+	src/replica/replica.h \
+	src/replica/url.c \
+	src/replica/url.h

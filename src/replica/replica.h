@@ -25,6 +25,7 @@
 #ifndef REPLICA_REPLICA_H
 #define REPLICA_REPLICA_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,7 @@
 #define REPLICA_NONE (-1)		/* no handle; never a valid one */
 #define REPLICA_ROOT (-2)		/* the top directory, as a directory handle */
 #define REPLICA_DIRECT_ALIGN 4096	/* bytes: what each store's file system and disk can do */
+#define REPLICA_DIGEST_MAX 4096		/* blocks at a time */
 #define REPLICA_META ".mendfs"		/* our own corner of the top directory */
 
 typedef int64_t replica_handle;
@@ -202,6 +204,30 @@ struct replica_ops {
 	 * nobody will be; else the number of a descriptor stays taken until then.
 	 */
 	void (*retire)(struct replica *r, bool idle);
+
+	/* The rest may be NULL: there is no such thing here. */
+
+	/*
+	 * The next operation of this thread's on ${r} may be begun only: if it
+	 * returns -EINPROGRESS it is under way, what is written was copied, and
+	 * where something is to be put (a handle, a struct stat) has to stay
+	 * until finish returns its result.  Anything else is the result.  For
+	 * what can be had at once on several replicas; see replica_begin, and
+	 * replica_begin_late for ${late}.
+	 */
+	void (*begin)(struct replica *r, bool late);
+	int64_t (*finish)(struct replica *r);
+	/* Return when all that was counted as done before is so: nothing is made durable. */
+	int (*settle)(struct replica *r);
+	/*
+	 * The XXH3 tags (hash/digest) of the ${count} blocks from ${offset} on,
+	 * computed where the data are, as a pread of them would find them: of the
+	 * disk's, if ${file} comes from open_direct.  ${tags} has DIGEST_SIZE bytes
+	 * for each; those of blocks behind the end of file are left alone.  How
+	 * many of the bytes lie before the end; fewer than ${count} blocks' else.
+	 * At most REPLICA_DIGEST_MAX blocks.
+	 */
+	ssize_t (*digest)(struct replica *r, replica_handle file, uint8_t *tags, unsigned count, uint64_t offset);
 };
 
 struct replica {
@@ -209,7 +235,45 @@ struct replica {
 	char *path;			/* for messages: where the replica is, as the user said it */
 	dev_t device;			/* of its file system; 0: not known */
 	bool remote;			/* behind its file system stands another machine, or a program */
+	bool far;			/* it is on another machine (replica/peer): each operation costs a message there and back */
 };
+
+/*
+ * replica_begin(r), replica_finish(r, rc):
+ * Around an operation that is made on several replicas:
+ *
+ *	for each: replica_begin(r[i]); rc[i] = r[i]->ops->pwrite(r[i], ...);
+ *	for each: rc[i] = replica_finish(r[i], rc[i]);
+ *
+ * Those that are far away are then waited for together.  In between this thread
+ * makes no other operation on ${r}.  Nothing but changes and open may be begun,
+ * and with peer_options.ack_fsync their results may not be true (replica/peer).
+ */
+static inline void
+replica_begin(struct replica *r)
+{
+	if (r->ops->begin != NULL)
+		r->ops->begin(r, false);
+}
+
+/*
+ * replica_begin_late(r):
+ * The next operation is a change of which nobody is told that it was made, a
+ * record's, before an fsync of the same: on a replica that is far away it
+ * counts as done when it is on its way, whatever ack_fsync says.
+ */
+static inline void
+replica_begin_late(struct replica *r)
+{
+	if (r->ops->begin != NULL)
+		r->ops->begin(r, true);
+}
+
+static inline int64_t
+replica_finish(struct replica *r, int64_t rc)
+{
+	return rc == -EINPROGRESS && r->ops->finish != NULL ? r->ops->finish(r) : rc;
+}
 
 /*
  * replica_error_is_own(error):

@@ -21,6 +21,8 @@ void clock_now(struct timespec *ts);
  * Return milliseconds of a clock that nobody sets, from an arbitrary start.
  */
 uint64_t clock_monotonic_ms(void);
+/* clock_monotonic_ns(): the same in nanoseconds. */
+uint64_t clock_monotonic_ns(void);
 
 /*
  * clock_compare(a, b):

@@ -1,7 +1,6 @@
 #include "util/roll.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -10,7 +9,7 @@
 /* Open addressing: a hash stands in the slot that it names, or behind it with no free one (0) between. */
 struct roll {
 	uint64_t *slots;
-	size_t size, count;
+	size_t size, count, max;
 };
 
 /* FNV-1a, and SplitMix64's last step for the low bits; never 0. */
@@ -65,9 +64,13 @@ grow(struct roll *roll)
 }
 
 struct roll *
-roll_new(void)
+roll_new(size_t max)
 {
-	return calloc(1, sizeof(struct roll));
+	struct roll *roll = calloc(1, sizeof(*roll));
+
+	if (roll != NULL)
+		roll->max = max;
+	return roll;
 }
 
 void
@@ -84,7 +87,7 @@ roll_add(struct roll *roll, const char *name)
 {
 	int rc;
 
-	if (roll->count >= ROLL_MAX)
+	if (roll->count >= roll->max)
 		return -E2BIG;
 	if (2 * (roll->count + 1) > roll->size && (rc = grow(roll)) != 0)
 		return rc;

@@ -11,19 +11,21 @@
 #define UTIL_ROLL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
-/* More names than this are not worth their memory. */
+/* More names than this are not worth their memory; or than that, where to ask anew takes long. */
 #define ROLL_MAX 4096
+#define ROLL_FAR_MAX 65536
 
 struct roll;
 
-/* roll_new(): an empty one, or NULL without memory.  roll_free(NULL) is no error. */
-struct roll *roll_new(void);
+/* roll_new(max): an empty one, for ${max} names at most, or NULL without memory.  roll_free(NULL) is no error. */
+struct roll *roll_new(size_t max);
 void roll_free(struct roll *roll);
 
 /*
  * roll_add(roll, name): a name that is not in the set came.  -ENOMEM; -E2BIG:
- * there are ROLL_MAX.  Then the roll lacks it, and is of no more use.
+ * there are as many as there may be.  Then the roll lacks it, and is of no more use.
  */
 int roll_add(struct roll *roll, const char *name);
 

@@ -130,7 +130,7 @@ set_meta(struct volume *v, struct node *node, const struct stat *want, unsigned 
 		if ((rc = change_mode(v, node, mode)) != 0) {
 			/* No record tells of half a change. */
 			if (mask & (ATTRS_UID | ATTRS_GID))
-				change_back(v, node, chown_undo, &owner, v->members + v->member_count);
+				change_back(v, node, chown_undo, &owner, UINT32_MAX);
 			node->uid = owner.old_uid;
 			node->gid = owner.old_gid;
 			return rc;

@@ -1,6 +1,7 @@
 #include "volume/away.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -25,6 +26,8 @@
 #define PROBE_MAX_MS 60000	/* and at most so long later again, if it keeps failing */
 #define OPEN_WAIT_MS 200		/* for a directory that may hang; it is looked for again next time */
 #define TREE_WAIT_MS 1000	/* for the tree lock, which others wait behind us for */
+#define FAR_MS 1000		/* a server that is not reached is asked after so long, twice as long, */
+#define FAR_MAX_MS 30000	/* and so on up to that */
 #define PROBE_FILE "probe"
 
 int
@@ -228,16 +231,33 @@ is_fit(struct volume *v, struct member *m, const struct label *label, bool *ever
 	return true;
 }
 
+/* Not there, or not to be had; ${why}: nothing new is known of that. */
+static void
+unreached(struct volume *v, struct member *m, const char *why)
+{
+	pthread_mutex_lock(&v->status_lock);
+	if (*why != '\0')
+		(void)snprintf(m->why_away, sizeof(m->why_away), "%s", why);
+	pthread_mutex_unlock(&v->status_lock);
+	/* A directory is looked for at little cost; a server is asked less and less often. */
+	if (m->r->far && *why != '\0')
+		m->wait_ms = m->wait_ms == 0 ? FAR_MS : m->wait_ms < FAR_MAX_MS / 2 ? 2 * m->wait_ms : FAR_MAX_MS;
+}
+
 /* Open what stands at the member's path, and look at it.  True: ${*out} is it, locked. */
 static bool
 probe_open(struct volume *v, struct member *m, struct replica **out, struct label *label, bool *everything)
 {
+	char why[REPLICA_OPEN_WHY_MAX] = "";
+	const struct replica_open_options opening = { .peer = v->peer, .why = why };
 	struct replica *r;
 	int rc;
 
 	/* In use as long as a call of ours is still stuck there: that one may yet have its effect. */
-	if (guard_open(&m->opening, m->r->path, OPEN_WAIT_MS, &r) != 0)
+	if (guard_open(&m->opening, m->r->path, &opening, OPEN_WAIT_MS, &r) != 0) {
+		unreached(v, m, why);
 		return false;
+	}
 	if ((rc = members_guard(v, m, &r)) == 0 && (rc = label_read(r, label)) == 0 && is_fit(v, m, label, everything) &&
 	    try_writing(r) == 0) {
 		*out = r;
@@ -257,7 +277,7 @@ probe(struct volume *v, struct member *m)
 	struct replica *r;
 
 	if (!probe_open(v, m, &r, &label, &everything)) {
-		m->probe_ms = clock_monotonic_ms() + PROBE_MS;
+		m->probe_ms = clock_monotonic_ms() + (m->r->far && m->wait_ms > 0 ? m->wait_ms : PROBE_MS);
 		return;
 	}
 	pthread_mutex_lock(&v->label_lock);
@@ -272,6 +292,10 @@ probe(struct volume *v, struct member *m)
 	m->label = label;
 	m->returns++;
 	pthread_mutex_unlock(&v->label_lock);
+	atomic_store(&m->linked_since, (int64_t)time(NULL));
+	pthread_mutex_lock(&v->status_lock);
+	m->why_away[0] = '\0';
+	pthread_mutex_unlock(&v->status_lock);
 	if (everything) {
 		pthread_mutex_lock(&v->missed_lock);
 		m->lack.everything = m->lack.walk = true;

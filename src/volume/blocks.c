@@ -405,6 +405,28 @@ blocks_mend(struct volume *v, struct node *node, uint64_t index, uint8_t *data)
 	return blocks_mend_bad(v, node, index, NULL, data);
 }
 
+ssize_t
+blocks_tags_there(struct volume *v, struct member *m, replica_handle handle, uint64_t first, uint64_t count, uint8_t *tags)
+{
+	/* The key of a keyed digest stays here. */
+	if (m->r->ops->digest == NULL || v->digest.codec != DIGEST_XXH3)
+		return -EOPNOTSUPP;
+	return m->r->ops->digest(m->r, handle, tags, (unsigned)count, first * BLOCK);
+}
+
+bool
+blocks_match_there(struct volume *v, struct member *m, replica_handle handle, const struct node *node, uint64_t first,
+    uint64_t count, const uint8_t *tags)
+{
+	uint8_t there[TAGPAGE_TAGS * DIGEST_SIZE];
+	uint64_t left = node->size - first * BLOCK;
+
+	if (count > TAGPAGE_TAGS || first * BLOCK >= node->size)
+		return false;
+	return blocks_tags_there(v, m, handle, first, count, there) ==
+	    (ssize_t)(left < count * BLOCK ? left : count * BLOCK) && memcmp(there, tags, count * DIGEST_SIZE) == 0;
+}
+
 void
 blocks_prove(struct volume *v, struct node *node, struct member *m, uint64_t first, uint64_t count)
 {
@@ -415,6 +437,8 @@ blocks_prove(struct volume *v, struct node *node, struct member *m, uint64_t fir
 	ssize_t n;
 
 	if (s == NULL || tags_copy(v, node, first, count, s->tags) != 0)
+		return;
+	if (blocks_match_there(v, m, node->file->handle[m->index], node, first, count, s->tags))
 		return;
 	n = m->r->ops->pread(m->r, node->file->handle[m->index], s->data, len, first * BLOCK);
 	if (n < 0 && !read_failed(v, m, n))

@@ -66,4 +66,21 @@ int64_t blocks_seek_hole(struct volume *volume, struct node *node, uint64_t offs
 /* blocks_forget(volume): what was kept in mind of lost blocks. */
 void blocks_forget(struct volume *volume);
 
+/*
+ * blocks_tags_there(volume, member, handle, first, count, tags):
+ * The tags of ${count} blocks from ${first} on, as the far end has them; how many of the bytes
+ * lie before the end of its copy.  -EOPNOTSUPP: they can be had by reading only.
+ */
+ssize_t blocks_tags_there(struct volume *volume, struct member *member, replica_handle handle, uint64_t first, uint64_t count,
+    uint8_t *tags);
+
+/*
+ * blocks_match_there(volume, member, handle, node, first, count, tags):
+ * Do the ${count} blocks from ${first} on of a copy have these ${tags}, and does it end where the
+ * node does?  Asked where the copy is, if that is far away, so that no data
+ * travel.  False: they do not, or it cannot be said; then look at the data.  Node lock.
+ */
+bool blocks_match_there(struct volume *volume, struct member *member, replica_handle handle, const struct node *node,
+    uint64_t first, uint64_t count, const uint8_t *tags);
+
 #endif

@@ -26,31 +26,46 @@ change_times(struct node *node, bool mtime)
 		node->mtime = node->ctime;
 }
 
-/* One member's turn; a name that is missing there is mended first. */
+/* One member's turn; ${begin}: on one that is far away it may be begun only: call_finish. */
+static int
+call_once(struct volume *v, struct node *node, struct member *m, change_call *call, void *arg, bool begin)
+{
+	struct handles_place place;
+	int rc;
+
+	if ((rc = handles_at(v, m, node, &place)) != 0)
+		return rc;
+	if (begin)
+		replica_begin(m->r);
+	rc = call(arg, m, place.at);
+	handles_at_done(v, &place);
+	return rc;
+}
+
+/* What came of it; a name that is missing there is mended, and it is done once more. */
+static int
+call_finish(struct volume *v, struct node *node, struct member *m, change_call *call, void *arg, int rc)
+{
+	rc = (int)replica_finish(m->r, rc);
+	if ((rc == -ENOENT || rc == -ENOTDIR) && load_mend_node(v, node) == 0)
+		rc = call_once(v, node, m, call, arg, false);
+	return rc;
+}
+
 static int
 call_one(struct volume *v, struct node *node, struct member *m, change_call *call, void *arg)
 {
-	struct handles_place place;
-	int rc, tries;
-
-	for (tries = 0;; tries++) {
-		if ((rc = handles_at(v, m, node, &place)) == 0) {
-			rc = call(arg, m, place.at);
-			handles_at_done(v, &place);
-		}
-		if ((rc != -ENOENT && rc != -ENOTDIR) || tries > 0 || load_mend_node(v, node) != 0)
-			return rc;
-	}
+	return call_finish(v, node, m, call, arg, call_once(v, node, m, call, arg, false));
 }
 
 void
-change_back(struct volume *v, struct node *node, change_call *undo, void *arg, const struct member *end)
+change_back(struct volume *v, struct node *node, change_call *undo, void *arg, uint32_t have)
 {
 	struct member *m;
 
 	/* Where it cannot be done the member differs from the others, and is mended from them. */
 	for_each_member(v, m) {
-		if (m < end)
+		if ((have & 1u << m->index) != 0)
 			(void)call_one(v, node, m, undo, arg);
 	}
 }
@@ -58,21 +73,36 @@ change_back(struct volume *v, struct node *node, change_call *undo, void *arg, c
 int
 change_each(struct volume *v, struct node *node, change_call *call, change_call *undo, void *arg, const char *doing)
 {
+	struct { struct member *m; int rc; } far[VOLUME_REPLICAS_MAX];
+	unsigned count = 0, i;
+	uint32_t have = 0;
 	struct member *m;
-	unsigned count = 0;
-	int rc;
+	int rc = 0, one;
 
 	missed_note(v, node);
 	for_each_member(v, m) {
-		rc = call_one(v, node, m, call, arg);
-		if ((rc = members_settle(v, m, rc, doing)) < 0) {
-			if (undo != NULL)
-				change_back(v, node, undo, arg, m);
-			return rc;
-		}
-		count += rc == 0;
+		if (m->r->far)
+			continue;
+		if ((rc = members_settle(v, m, call_one(v, node, m, call, arg), doing)) < 0)
+			break;
+		have |= rc == 0 ? 1u << m->index : 0;
 	}
-	return count > 0 ? 0 : -EIO;
+	/* Those that are far away are all asked before any is waited for. */
+	for_each_member(v, m) {
+		if (rc >= 0 && m->r->far) {
+			far[count].m = m;
+			far[count++].rc = call_once(v, node, m, call, arg, true);
+		}
+	}
+	for (i = 0; i < count; i++) {
+		one = call_finish(v, node, far[i].m, call, arg, far[i].rc);
+		if ((one = members_settle(v, far[i].m, one, doing)) < 0)
+			rc = one;
+		have |= one == 0 ? 1u << far[i].m->index : 0;
+	}
+	if (rc < 0 && undo != NULL)
+		change_back(v, node, undo, arg, have);
+	return rc < 0 ? rc : have != 0 ? 0 : -EIO;
 }
 
 struct mode_change { mode_t to, from; };

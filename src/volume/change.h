@@ -26,8 +26,8 @@ typedef int change_call(void *arg, struct member *m, struct replica_at at);
 int change_each(struct volume *volume, struct node *node, change_call *call, change_call *undo, void *arg,
     const char *doing);
 
-/* change_back(volume, node, undo, arg, end): call ${undo} for all members in sync before ${end}, whatever comes of it. */
-void change_back(struct volume *volume, struct node *node, change_call *undo, void *arg, const struct member *end);
+/* change_back(volume, node, undo, arg, have): call ${undo} for those members in sync whose bit is in ${have}, whatever comes of it. */
+void change_back(struct volume *volume, struct node *node, change_call *undo, void *arg, uint32_t have);
 
 /* change_mode(volume, node, mode): chmod on all members, and the node. */
 int change_mode(struct volume *volume, struct node *node, mode_t mode);

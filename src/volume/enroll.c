@@ -11,7 +11,7 @@
 #include "meta/label.h"
 #include "meta/listing.h"
 #include "meta/meta.h"
-#include "replica/dir.h"
+#include "replica/open.h"
 #include "util/log.h"
 #include "volume/away.h"
 #include "volume/files.h"
@@ -39,16 +39,10 @@ refuse(char *why, int rc, const char *format, ...)
 static int
 refuse_open(char *why, const char *path, int rc)
 {
-	switch (rc) {
-	case -EOPNOTSUPP:
-		return refuse(why, rc, "%s: its file system has no user extended attributes; use ext4, xfs, btrfs or another that has", path);
-	case -EROFS:
-		return refuse(why, rc, "%s: mounted read-only; remount it read-write", path);
-	case -ERANGE:
-		return refuse(why, rc, "%s: its file system keeps times too coarsely for mendfs (ext4 wants 256-byte inodes)", path);
-	default:
-		return refuse(why, rc, "%s: cannot be opened as a replica: %s; check the path and its permissions", path, strerror(-rc));
-	}
+	char what[REPLICA_OPEN_WHY_MAX];
+
+	replica_open_explain(path, rc, what);
+	return refuse(why, rc, "%s: %s", path, what);
 }
 
 /* Neither within another replica or the mountpoint, nor around one. */
@@ -83,8 +77,10 @@ check_root(struct volume *v, struct replica *r, char *why)
 
 	if ((rc = r->ops->stat(r, top, &mine)) != 0)
 		return refuse_open(why, r->path, rc);
+	/* On another machine the same numbers say nothing; there the lock tells. */
 	for_each_member(v, m) {
-		if (m->r->ops->stat(m->r, top, &other) == 0 && other.st_dev == mine.st_dev && other.st_ino == mine.st_ino)
+		if (replica_open_local(r->path) && replica_open_local(m->r->path) &&
+		    m->r->ops->stat(m->r, top, &other) == 0 && other.st_dev == mine.st_dev && other.st_ino == mine.st_ino)
 			return refuse(why, -EINVAL, "%s: the same directory as %s", r->path, m->r->path);
 	}
 	return 0;
@@ -150,13 +146,15 @@ check_room(struct replica *r, char *why)
 static int
 open_new(struct volume *v, const char *path, const char *mountpoint, struct replica **out, struct member **known, char *why)
 {
+	char what[REPLICA_OPEN_WHY_MAX];
+	const struct replica_open_options opening = { .peer = v->peer, .why = what };
 	struct replica *r;
 	int rc;
 
 	if ((rc = check_paths(v, path, mountpoint, why)) != 0)
 		return rc;
-	if ((rc = dir_replica_open(path, false, &r)) != 0)
-		return refuse_open(why, path, rc);
+	if ((rc = replica_open(path, &opening, &r)) != 0)
+		return refuse(why, rc, "%s: %s", path, what);
 	if ((rc = check_root(v, r, why)) == 0 && (rc = check_label(v, r, known, why)) == 0 && *known == NULL &&
 	    (rc = check_room(r, why)) == 0) {
 		if (v->wrap != NULL)
@@ -252,6 +250,7 @@ add_new(struct volume *v, struct replica *r, struct member **out, char *why)
 	m->index = v->member_count;
 	m->volume = v;
 	m->r = r;
+	atomic_store(&m->linked_since, (int64_t)time(NULL));
 	m->meta = m->tags = REPLICA_NONE;
 	uuid_generate(&m->uuid);
 	snprintf(name, sizeof(name), "replica %u", m->index);
@@ -359,10 +358,11 @@ volume_add(struct volume *v, const char *path, const char *mountpoint, char *why
 static struct member *
 find(struct volume *v, const char *which, char *why)
 {
-	char *real = realpath(which, NULL);
 	struct member *m, *found = NULL;
+	char *real = NULL;
 	size_t len;
 
+	(void)replica_open_real(which, &real);
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		if (member_removed(m))
 			continue;

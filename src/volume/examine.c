@@ -3,36 +3,21 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "format/roster.h"
 #include "meta/label.h"
-#include "replica/dir.h"
+#include "replica/open.h"
 #include "util/log.h"
 #include "volume/mount.h"
 
-/* One line for each way in which a directory cannot be opened. */
 static void
 explain_open(const char *path, int rc)
 {
-	switch (-rc) {
-	case EOPNOTSUPP:
-		log_error("%s: its file system has no user extended attributes; use ext4, xfs, btrfs or another that has", path);
-		break;
-	case EROFS:
-		log_error("%s: mounted read-only; remount it read-write, or mount the volume with -o ro", path);
-		break;
-	case ERANGE:
-		log_error("%s: its file system keeps times too coarsely for mendfs (ext4 wants 256-byte inodes)", path);
-		break;
-	case ENOSYS:
-		log_error("%s: mendfs needs /proc; mount it", path);
-		break;
-	case ENOSPC:
-		log_error("%s: no space is left there; free some", path);
-		break;
-	default:
-		log_error("%s: cannot be opened as a replica: %s; check the path and its permissions", path, strerror(-rc));
-	}
+	char why[REPLICA_OPEN_WHY_MAX];
+
+	replica_open_explain(path, rc, why);
+	log_error("%s: %s", path, why);
 }
 
 bool
@@ -54,12 +39,12 @@ compare_paths(const struct mount *mount, unsigned which)
 	for (i = 0; i < which; i++) {
 		other = mount->candidates[i].real;
 		if (strcmp(mine, other) == 0) {
-			log_error("%s: given twice; each replica is to be named once", mount->options->replicas[which]);
+			log_error("%s: given twice; each replica is to be named once", mount->names[which]);
 			return -EINVAL;
 		}
 		if (mount_path_within(mine, other) || mount_path_within(other, mine)) {
 			log_error("%s: one replica must not lie within another (%s); use directories apart",
-			    mount->options->replicas[which], mount->options->replicas[i]);
+			    mount->names[which], mount->names[i]);
 			return -EINVAL;
 		}
 	}
@@ -76,16 +61,17 @@ compare_roots(struct mount *mount, unsigned which)
 	int rc;
 
 	if ((rc = c->r->ops->stat(c->r, root, &st)) != 0) {
-		explain_open(mount->options->replicas[which], rc);
+		explain_open(mount->names[which], rc);
 		return rc;
 	}
 	c->dev = st.st_dev;
 	c->ino = st.st_ino;
-	for (other = mount->candidates; other < c; other++) {
-		if (other->dev != c->dev || other->ino != c->ino)
+	/* On another machine the same numbers say nothing; there the lock tells. */
+	for (other = mount->candidates; other < c && replica_open_local(c->real); other++) {
+		if (!replica_open_local(other->real) || other->dev != c->dev || other->ino != c->ino)
 			continue;
 		log_error("%s: the same directory as %s; each replica is to be named once",
-		    mount->options->replicas[which], mount->options->replicas[other - mount->candidates]);
+		    mount->names[which], mount->names[other - mount->candidates]);
 		return -EINVAL;
 	}
 	return 0;
@@ -96,7 +82,7 @@ compare_mountpoint(const struct mount *mount, const struct candidate *c, const c
 {
 	char real[PATH_MAX];
 
-	if (mount->options->mountpoint == NULL || realpath(mount->options->mountpoint, real) == NULL)
+	if (!replica_open_local(c->real) || mount->options->mountpoint == NULL || realpath(mount->options->mountpoint, real) == NULL)
 		return 0;
 	if (mount_path_within(real, c->real)) {
 		log_error("%s: the mountpoint lies within replica %s; use a mountpoint elsewhere",
@@ -185,19 +171,23 @@ examine_label(struct candidate *c, const char *path)
 static int
 examine_one(struct mount *mount, unsigned i)
 {
-	const char *path = mount->options->replicas[i];
+	char why[REPLICA_OPEN_WHY_MAX];
+	const struct replica_open_options opening = { .read_only = mount->options->read_only, .peer = mount->peer, .why = why };
+	const char *path = mount->names[i];
 	struct candidate *c = &mount->candidates[i];
 	int rc;
 
-	if ((c->real = realpath(path, NULL)) == NULL) {
-		rc = -errno;
-		log_error("%s: %s; is the disk mounted and the path right?", path, strerror(errno));
+	if ((rc = replica_open_real(path, &c->real)) != 0) {
+		if (replica_open_local(path))
+			log_error("%s: %s; is the disk mounted and the path right?", path, strerror(-rc));
+		else
+			explain_open(path, rc);
 		return rc;
 	}
 	if ((rc = compare_paths(mount, i)) != 0 || (rc = compare_mountpoint(mount, c, path)) != 0)
 		return rc;
-	if ((rc = dir_replica_open(c->real, mount->options->read_only, &c->r)) != 0) {
-		explain_open(path, rc);
+	if ((rc = replica_open(c->real, &opening, &c->r)) != 0) {
+		log_error("%s: %s", path, why);
 		return rc;
 	}
 	if ((rc = compare_roots(mount, i)) != 0)
@@ -213,12 +203,38 @@ examine_one(struct mount *mount, unsigned i)
 	return rc;
 }
 
+/*
+ * Members are asked, and changed, in the order of their numbers: those on this
+ * machine come first, whatever the order on the command line.
+ */
+static void
+order_names(struct mount *mount)
+{
+	unsigned i, far, count = 0;
+
+	for (far = 0; far < 2; far++) {
+		for (i = 0; i < mount->options->replica_count; i++) {
+			if (replica_open_local(mount->options->replicas[i]) == (far == 0))
+				mount->names[count++] = mount->options->replicas[i];
+		}
+	}
+}
+
 int
 mount_examine(struct mount *mount)
 {
 	unsigned i;
 	int rc;
 
+	/* Whatever this mount does to a replica far away is known there as one mount's. */
+	mount->peer = mount->options->peer;
+	mount->peer.timeout_ms = mount->options->timeout_ms;
+	if (getrandom(mount->peer.instance, PEER_INSTANCE_SIZE, 0) != PEER_INSTANCE_SIZE) {
+		rc = -errno;
+		log_error("no random numbers: %s", strerror(-rc));
+		return rc;
+	}
+	order_names(mount);
 	for (i = 0; i < mount->options->replica_count; i++) {
 		mount->count++;
 		if ((rc = examine_one(mount, i)) != 0)

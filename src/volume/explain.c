@@ -306,6 +306,7 @@ choose_reader(struct explain *x)
 	static const enum explain_reason reasons[] = {
 		[MEMBERS_NONE] = EXPLAIN_NOBODY, [MEMBERS_ONLY] = EXPLAIN_ONLY, [MEMBERS_FIRST] = EXPLAIN_FIRST,
 		[MEMBERS_TURN] = EXPLAIN_TURN, [MEMBERS_HOME] = EXPLAIN_HOME, [MEMBERS_LOAD] = EXPLAIN_LOAD,
+		[MEMBERS_NEAR] = EXPLAIN_NEAR,
 	};
 	struct explanation *out = x->out;
 	struct member *m = NULL, *open = NULL, *s;
@@ -316,7 +317,8 @@ choose_reader(struct explain *x)
 		m = members_would_read(x->v, out->id, &why);
 	out->reader = m != NULL ? (int)m->index : -1;
 	out->why = reasons[why];
-	out->in_sync = members_in_sync(x->v);
+	/* Among those that are read from, as long as one of them is there. */
+	out->in_sync = members_near(x->v) > 0 ? members_near(x->v) : members_in_sync(x->v);
 	out->home = out->in_sync > 0 ? out->id % out->in_sync : 0;
 	if (m == NULL || (node = nodes_get(x->v, out->id)) == NULL)
 		return;

@@ -68,6 +68,7 @@ enum explain_reason {
 	EXPLAIN_TURN,		/* read=round-robin: the next in turn */
 	EXPLAIN_HOME,		/* its id is this replica's */
 	EXPLAIN_LOAD,		/* the home has much more to do, or is slower */
+	EXPLAIN_NEAR,		/* the only one on this machine */
 	EXPLAIN_OPEN		/* the file is open there */
 };
 

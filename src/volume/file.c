@@ -36,7 +36,7 @@ lock_for_writing(struct volume *v, struct node *node)
 }
 
 static ssize_t
-write_once(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, bool kill_priv)
+write_once(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, unsigned how, bool *appends)
 {
 	ssize_t n;
 	int rc;
@@ -48,26 +48,42 @@ write_once(struct volume *v, struct node *node, const void *data, size_t len, ui
 		return rc;
 	if ((rc = ways_mark(v, node)) != 0)
 		n = rc;
-	else if (kill_priv && (rc = change_kill_priv(v, node, false)) != 0)
+	else if ((how & FILE_KILL_PRIV) && (rc = change_kill_priv(v, node, false)) != 0)
 		n = rc;
-	else
-		n = write_locked(v, node, data, len, offset);
+	else {
+		*appends = offset == node->size;
+		n = write_locked(v, node, data, len, offset, (how & FILE_WHOLE) != 0);
+	}
 	pthread_rwlock_unlock(&node->lock);
 	return n;
 }
 
-ssize_t
-file_write(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, bool kill_priv, bool sync)
+/* Written, but not made durable for want of room: who appends again must not find it there. */
+static void
+take_back(struct volume *v, struct node *node, uint64_t offset, size_t len)
 {
+	if (lock_for_writing(v, node) != 0)
+		return;
+	if (node->size == offset + len)
+		(void)write_size(v, node, offset);
+	pthread_rwlock_unlock(&node->lock);
+}
+
+ssize_t
+file_write(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, unsigned how)
+{
+	bool appends = false;
 	ssize_t n;
 	int rc;
 
 	do {
-		n = write_once(v, node, data, len, offset, kill_priv);
+		n = write_once(v, node, data, len, offset, how, &appends);
 	} while (n == -ENOSPC && room_comes(v));
-	if (n > 0 && sync && (rc = file_fsync(v, node, true)) != 0)
-		return rc;
-	return n;
+	if (n <= 0 || (how & FILE_SYNC) == 0 || (rc = file_fsync(v, node, true)) == 0)
+		return n;
+	if (appends && room_lacks(rc))
+		take_back(v, node, offset, (size_t)n);
+	return rc;
 }
 
 struct sync_job { struct lane_job job; struct member *m; replica_handle file, tags; int rc; };
@@ -236,7 +252,7 @@ file_copy(struct volume *v, struct node *in, uint64_t in_offset, struct node *ou
 		part = len - done < FILE_IO_MAX ? len - done : FILE_IO_MAX;
 		if ((n = file_read(v, in, in_offset + done, part, &data)) <= 0)
 			return done > 0 ? (ssize_t)done : n;
-		w = file_write(v, out, data, (size_t)n, out_offset + done, kill_priv, false);
+		w = file_write(v, out, data, (size_t)n, out_offset + done, kill_priv ? FILE_KILL_PRIV : 0);
 		if (w <= 0)
 			return done > 0 ? (ssize_t)done : w;
 		done += (size_t)w;
@@ -245,4 +261,24 @@ file_copy(struct volume *v, struct node *in, uint64_t in_offset, struct node *ou
 			break;
 	}
 	return (ssize_t)done;
+}
+
+int
+file_flush(struct volume *v, struct node *node)
+{
+	struct member *m;
+	bool changed;
+
+	if (!S_ISREG(node->mode))
+		return 0;
+	pthread_rwlock_rdlock(&node->lock);
+	changed = node->unsynced;
+	pthread_rwlock_unlock(&node->lock);
+	if (!changed)
+		return 0;
+	for_each_member(v, m) {
+		if (m->r->ops->settle != NULL)
+			(void)members_settle(v, m, m->r->ops->settle(m->r), "waiting for what lags behind");
+	}
+	return members_in_sync(v) > 0 ? 0 : -EIO;
 }

@@ -22,14 +22,24 @@
  */
 ssize_t file_read(struct volume *volume, struct node *node, uint64_t offset, size_t len, const void **data);
 /*
- * file_write(volume, node, data, len, offset, kill_priv, sync):
- * ${data} must not change during the call.  ${kill_priv}: clear set-id bits and
- * security.capability (the writer is not privileged).  ${sync}: durable on return.
+ * file_write(volume, node, data, len, offset, how):
+ * ${data} must not change during the call; ${how}: bits of enum file_how.
  * Returns the number of bytes written, or an error.
  */
+enum file_how {
+	FILE_KILL_PRIV = 1,	/* clear set-id bits and security.capability: the writer is not privileged */
+	FILE_SYNC = 2,		/* durable on return */
+	FILE_WHOLE = 4		/* all of it or, with an error, nothing */
+};
 ssize_t file_write(struct volume *volume, struct node *node, const void *data, size_t len, uint64_t offset,
-    bool kill_priv, bool sync);
+    unsigned how);
 int file_fsync(struct volume *volume, struct node *node, bool data_only);
+/*
+ * file_flush(volume, node):
+ * Return when every replica in sync has what was written, the lagging ones as
+ * well (volume_lags); nothing is made durable.  -EIO: none is left.
+ */
+int file_flush(struct volume *volume, struct node *node);
 /* file_fallocate: fallocate(2)'s modes. */
 int file_fallocate(struct volume *volume, struct node *node, int mode, uint64_t offset, uint64_t len, bool kill_priv);
 /* file_seek: SEEK_DATA and SEEK_HOLE; the offset or an error. */

@@ -152,6 +152,9 @@ named_alike(struct volume *v, struct node *dir, const char *name, const struct m
 	struct member *m;
 	ssize_t len;
 
+	/* All of its names were proved together, with what they stand for. */
+	if (rolls_known(v, dir))
+		return true;
 	for_each_member(v, m) {
 		if (m == asked)
 			continue;
@@ -263,7 +266,12 @@ load_name(struct volume *v, struct node *dir, const char *name, struct node **ou
 		*out = node;
 		return 0;
 	}
-	if (absent_known(v, dir, name) || rolls_absent(v, dir, name))
+	if (absent_known(v, dir, name))
+		return -ENOENT;
+	/* A second opinion would come from far away: the directory's own digest gives one at home. */
+	if (members_near(v) == 1 && members_in_sync(v) > 1)
+		rolls_learn(v, dir);
+	if (rolls_absent(v, dir, name))
 		return -ENOENT;
 	rc = load_proved(v, dir, name, &asked, &node);
 	if (rc == -EAGAIN || (rc == -ENOENT && !nowhere_else(v, dir, name, asked)))

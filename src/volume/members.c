@@ -6,6 +6,7 @@
 #include "meta/label.h"
 #include "meta/pending.h"
 #include "replica/guard.h"
+#include "replica/peer.h"
 #include "util/log.h"
 #include "util/stall.h"
 #include "volume/events.h"
@@ -36,13 +37,36 @@ members_count(const struct volume *v)
 	return count;
 }
 
-/* The ${nth} member in sync, counted from 0, or NULL. */
-static struct member *
-member_nth(struct volume *v, unsigned nth)
+unsigned
+members_near(const struct volume *v)
 {
+	const struct member *m;
+	unsigned count = 0;
+
+	for_each_member(v, m)
+		count += !m->r->far;
+	return count;
+}
+
+/* Those that are read from, as long as all is well: the ones on this machine, or all if there is none. */
+static unsigned
+readers(const struct volume *v)
+{
+	unsigned near = members_near(v);
+
+	return near > 0 ? near : members_in_sync(v);
+}
+
+/* The ${nth} of them, counted from 0, or NULL. */
+static struct member *
+reader_nth(struct volume *v, unsigned nth)
+{
+	bool near = members_near(v) > 0;
 	struct member *m;
 
 	for_each_member(v, m) {
+		if (near && m->r->far)
+			continue;
 		if (nth-- == 0)
 			return m;
 	}
@@ -52,28 +76,42 @@ member_nth(struct volume *v, unsigned nth)
 struct member *
 members_first(struct volume *v)
 {
-	return member_nth(v, 0);
+	return reader_nth(v, 0);
 }
 
 struct member *
 members_in_turn(struct volume *v, unsigned turn)
 {
-	unsigned count = members_in_sync(v);
+	unsigned count = readers(v);
 
-	return count == 0 ? NULL : member_nth(v, turn % count);
+	return count == 0 ? NULL : reader_nth(v, turn % count);
+}
+
+/* What a read takes there.  Of one that is far away nothing may have been read yet, but what a message takes is known. */
+static uint64_t
+latency_of(struct member *m)
+{
+	uint64_t ns = atomic_load_explicit(&m->latency_ns, memory_order_relaxed);
+	struct peer_counters counters;
+
+	if (ns > 0 || !m->r->far)
+		return ns;
+	if (!peer_is(m->r))
+		return UINT32_MAX;
+	peer_count(m->r, &counters);
+	return counters.latency_ns;
 }
 
 /* What one more read would cost there: time of a read times those under way. */
 static uint64_t
 load_of(struct member *m)
 {
-	return (atomic_load_explicit(&m->latency_ns, memory_order_relaxed) + 1) *
-	    (atomic_load_explicit(&m->in_flight, memory_order_relaxed) + 1);
+	return (latency_of(m) + 1) * (atomic_load_explicit(&m->in_flight, memory_order_relaxed) + 1);
 }
 
 /*
  * Stay with the file's home, so that it is cached once, unless that one is
- * several times as busy or slow as another.
+ * several times as busy or slow as another, be it far away.
  */
 static struct member *
 home_or_idle(struct volume *v, uint64_t id, unsigned count, enum members_reason *why)
@@ -81,8 +119,8 @@ home_or_idle(struct volume *v, uint64_t id, unsigned count, enum members_reason 
 	struct member *home, *m;
 
 	*why = MEMBERS_HOME;
-	if ((home = member_nth(v, (unsigned)(id % count))) == NULL)
-		return member_nth(v, 0);
+	if ((home = reader_nth(v, (unsigned)(id % count))) == NULL)
+		return reader_nth(v, 0);
 	if (atomic_load_explicit(&home->in_flight, memory_order_relaxed) == 0)
 		return home;
 	for_each_member(v, m) {
@@ -97,31 +135,36 @@ home_or_idle(struct volume *v, uint64_t id, unsigned count, enum members_reason 
 struct member *
 members_for_read(struct volume *v, uint64_t id)
 {
-	unsigned count = members_in_sync(v);
+	unsigned count = readers(v);
 	enum members_reason why;
 
 	if (count == 0)
 		return NULL;
-	if (v->read_policy == VOLUME_READ_FIRST || count == 1)
-		return member_nth(v, 0);
+	if (v->read_policy == VOLUME_READ_FIRST)
+		return reader_nth(v, 0);
 	if (v->read_policy == VOLUME_READ_ROUND_ROBIN)
-		return member_nth(v, atomic_fetch_add(&v->turn, 1) % count);
+		return reader_nth(v, atomic_fetch_add(&v->turn, 1) % count);
 	return home_or_idle(v, id, count, &why);
 }
 
 struct member *
 members_would_read(struct volume *v, uint64_t id, enum members_reason *why)
 {
-	unsigned count = members_in_sync(v);
+	unsigned count = readers(v), in_sync = members_in_sync(v);
+	struct member *m;
 
-	*why = count == 0 ? MEMBERS_NONE : count == 1 ? MEMBERS_ONLY : v->read_policy == VOLUME_READ_FIRST ? MEMBERS_FIRST : MEMBERS_TURN;
+	*why = count == 0 ? MEMBERS_NONE : in_sync == 1 ? MEMBERS_ONLY : v->read_policy == VOLUME_READ_FIRST ? MEMBERS_FIRST : MEMBERS_TURN;
 	if (count == 0)
 		return NULL;
 	if (*why != MEMBERS_TURN)
-		return member_nth(v, 0);
+		return reader_nth(v, 0);
 	if (v->read_policy == VOLUME_READ_ROUND_ROBIN)
-		return member_nth(v, atomic_load(&v->turn) % count);
-	return home_or_idle(v, id, count, why);
+		return reader_nth(v, atomic_load(&v->turn) % count);
+	m = home_or_idle(v, id, count, why);
+	/* Of all that are in sync it is the only one here. */
+	if (*why == MEMBERS_HOME && count == 1)
+		*why = MEMBERS_NEAR;
+	return m;
 }
 
 /*
@@ -163,6 +206,11 @@ members_guard(struct volume *v, struct member *m, struct replica **r)
 	pthread_mutex_lock(&v->give_up_lock);
 	m->given_up = false;
 	pthread_mutex_unlock(&v->give_up_lock);
+	/* Its calls end by themselves. */
+	if (peer_is(*r)) {
+		peer_may_give_up(*r, may_give_up, m);
+		return 0;
+	}
 	return v->timeout_ms == 0 ? 0 : guard_replica_new(*r, &options, r);
 }
 

@@ -11,14 +11,20 @@
 unsigned members_in_sync(const struct volume *volume);
 /* members_count(volume): how many there are, in sync or not. */
 unsigned members_count(const struct volume *volume);
-/* members_first(volume): the lowest-numbered one in sync, or NULL: inode numbers that are shown are its. */
+/* members_near(volume): how many of those in sync are on this machine, or mounted there. */
+unsigned members_near(const struct volume *volume);
+/*
+ * Whoever has a choice asks those on this machine, as long as one of them is in
+ * sync; so the following choose among them, if there are any.
+ * members_first(volume): the lowest-numbered one in sync, or NULL: inode numbers that are shown are its.
+ */
 struct member *members_first(struct volume *volume);
 /* members_in_turn(volume, turn): the ${turn}th in sync, counted around, or NULL. */
 struct member *members_in_turn(struct volume *volume, unsigned turn);
 /* members_for_read(volume, id): the member that should be asked first for this file, or NULL if none is left. */
 struct member *members_for_read(struct volume *volume, uint64_t id);
 /* members_would_read(volume, id, why): the same for whoever only wants to know, and why that one. */
-enum members_reason { MEMBERS_NONE, MEMBERS_ONLY, MEMBERS_FIRST, MEMBERS_TURN, MEMBERS_HOME, MEMBERS_LOAD };
+enum members_reason { MEMBERS_NONE, MEMBERS_ONLY, MEMBERS_FIRST, MEMBERS_TURN, MEMBERS_HOME, MEMBERS_LOAD, MEMBERS_NEAR };
 struct member *members_would_read(struct volume *volume, uint64_t id, enum members_reason *why);
 
 /*

@@ -50,6 +50,7 @@ volume_alloc(const struct mount *mount, struct volume **out)
 	v->min_replicas = mount->options->min_replicas > 0 ? mount->options->min_replicas : 1;
 	v->timeout_ms = mount->options->timeout_ms;
 	v->watch_all = mount->options->watch_all;
+	v->peer = mount->peer;
 	v->no_writes = mount->read_only;
 	v->events = mount->options->events;
 	v->euid = geteuid();
@@ -113,6 +114,7 @@ member_add(struct volume *v, struct candidate *c, bool no_writes)
 		memcpy(m->name, entry->name, sizeof(m->name));
 	m->r = c->r;
 	c->r = NULL;
+	atomic_store(&m->linked_since, (int64_t)time(NULL));
 	v->member_count++;
 	if (c->behind) {
 		missed_away(v, m);

@@ -29,6 +29,8 @@ struct candidate {
 
 struct mount {
 	const struct volume_options *options;
+	struct peer_options peer;	/* for replicas on other machines, complete */
+	const char *names[VOLUME_REPLICAS_MAX];	/* as the user gave them, those on this machine first */
 	struct candidate candidates[VOLUME_REPLICAS_MAX];
 	unsigned count;
 	struct digest digest;

@@ -12,8 +12,9 @@
 
 typedef int call(struct volume *v, struct namesop *op, struct member *m, replica_handle dir, replica_handle new_dir);
 
+/* On a member that is far away it may be begun only: replica_finish. */
 static int
-call_one(struct volume *v, struct namesop *op, struct member *m, call *c)
+call_begin(struct volume *v, struct namesop *op, struct member *m, call *c)
 {
 	replica_handle dir, new_dir = REPLICA_NONE;
 	int rc;
@@ -21,12 +22,37 @@ call_one(struct volume *v, struct namesop *op, struct member *m, call *c)
 	if ((rc = handles_dir(v, m, op->dir, &dir)) != 0)
 		return rc;
 	if (op->new_dir == NULL || (rc = handles_dir(v, m, op->new_dir, &new_dir)) == 0) {
+		replica_begin(m->r);
 		rc = c(v, op, m, dir, new_dir);
 		if (op->new_dir != NULL)
 			handles_done(v, op->new_dir);
 	}
 	handles_done(v, op->dir);
 	return rc;
+}
+
+static int
+call_one(struct volume *v, struct namesop *op, struct member *m, call *c)
+{
+	return (int)replica_finish(m->r, call_begin(v, op, m, c));
+}
+
+/* Those members that are far away are all asked before any is waited for. */
+struct far { struct member *m; int rc; };
+
+static unsigned
+call_far(struct volume *v, struct namesop *op, call *c, struct far far[VOLUME_REPLICAS_MAX])
+{
+	struct member *m;
+	unsigned count = 0, i;
+
+	for_each_member(v, m) {
+		if (m->r->far)
+			far[count++] = (struct far){ m, call_begin(v, op, m, c) };
+	}
+	for (i = 0; i < count; i++)
+		far[i].rc = (int)replica_finish(far[i].m->r, far[i].rc);
+	return count;
 }
 
 /* What should be there is not: put it there from the others. */
@@ -51,36 +77,55 @@ note(struct volume *v, const struct namesop *op)
 		missed_note(v, op->new_dir);
 }
 
-/* Take it back on the members before ${end}. */
+/* Take it back on the members that have done it, a bit each. */
 static void
-undo_all(struct volume *v, struct namesop *op, const struct member *end, call *undo)
+undo_all(struct volume *v, struct namesop *op, uint32_t have, call *undo)
 {
 	struct member *m;
 
 	for_each_member(v, m) {
-		if (m >= end)
-			break;
-		if (undo != NULL)
+		if (undo != NULL && (have & 1u << m->index) != 0)
 			call_one(v, op, m, undo);
 	}
 }
 
-/* One round over all members; an error that is the request's own is undone. */
+/*
+ * One round over all members, those on this machine one after the other in the
+ * order of their numbers, then the others; an error that is the request's own
+ * is undone.
+ */
 static int
 each_once(struct volume *v, struct namesop *op, call *c, call *undo, const char *doing)
 {
+	struct far far[VOLUME_REPLICAS_MAX];
+	unsigned count, i;
 	struct member *m;
-	int rc;
+	uint32_t have = 0;
+	int rc, refused = 0;
 
 	op->done = 0;
 	note(v, op);
 	for_each_member(v, m) {
+		if (m->r->far)
+			continue;
 		rc = call_one(v, op, m, c);
 		if ((rc = members_settle(v, m, rc, doing)) < 0) {
-			undo_all(v, op, m, undo);
+			undo_all(v, op, have, undo);
 			return rc;
 		}
+		have |= rc == 0 ? 1u << m->index : 0;
 		op->done += rc == 0;
+	}
+	count = call_far(v, op, c, far);
+	for (i = 0; i < count; i++) {
+		if ((rc = members_settle(v, far[i].m, far[i].rc, doing)) < 0)
+			refused = rc;
+		have |= rc == 0 ? 1u << far[i].m->index : 0;
+		op->done += rc == 0;
+	}
+	if (refused != 0) {
+		undo_all(v, op, have, undo);
+		return refused;
 	}
 	return op->done > 0 ? 0 : -EIO;
 }
@@ -113,7 +158,7 @@ create_call(struct volume *v, struct namesop *op, struct member *m, replica_hand
 	(void)v;
 	(void)new_dir;
 	rc = m->r->ops->create(m->r, dir, op->name, op->new, op->file == NULL ? NULL : &op->file->handle[m->index]);
-	if (rc == 0 && op->file != NULL)
+	if ((rc == 0 || rc == -EINPROGRESS) && op->file != NULL)
 		op->file->writable[m->index] = true;
 	return rc;
 }
@@ -184,29 +229,43 @@ unlink_call(struct volume *v, struct namesop *op, struct member *m, replica_hand
 	return m->r->ops->unlink(m->r, dir, op->name, op->is_dir);
 }
 
+/* One member's result; ${missing} counts those that had no such name, which is what is wanted. */
+static int
+unlink_settle(struct volume *v, struct namesop *op, struct member *m, int rc, unsigned *missing)
+{
+	if (rc == -ENOENT) {
+		++*missing;
+		return 0;
+	}
+	rc = members_settle(v, m, rc, "removing a name");
+	op->done += rc == 0;
+	return rc;
+}
+
 int
 namesop_unlink(struct volume *v, struct namesop *op)
 {
+	struct far far[VOLUME_REPLICAS_MAX];
+	unsigned missing = 0, count, i;
 	struct member *m;
-	unsigned missing = 0;
-	int rc;
+	int rc = 0, one;
 
 	op->done = 0;
 	note(v, op);
 	for_each_member(v, m) {
-		rc = call_one(v, op, m, unlink_call);
-		/* A member that lacks the name already has what is wanted. */
-		if (rc == -ENOENT) {
-			missing++;
-			continue;
-		}
-		if ((rc = members_settle(v, m, rc, "removing a name")) < 0) {
-			/* Refused by one: those that had done it get it back from there. */
-			if (op->done + missing > 0)
-				load_mend(v, op->dir, op->name);
-			return rc;
-		}
-		op->done += rc == 0;
+		if (!m->r->far && (rc = unlink_settle(v, op, m, call_one(v, op, m, unlink_call), &missing)) < 0)
+			break;
+	}
+	count = rc < 0 ? 0 : call_far(v, op, unlink_call, far);
+	for (i = 0; i < count; i++) {
+		if ((one = unlink_settle(v, op, far[i].m, far[i].rc, &missing)) < 0)
+			rc = one;
+	}
+	if (rc < 0) {
+		/* Refused by one: those that had done it get it back from there. */
+		if (op->done + missing > 0)
+			load_mend(v, op->dir, op->name);
+		return rc;
 	}
 	return op->done + missing > 0 ? 0 : -EIO;
 }

@@ -11,6 +11,7 @@
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/pages.h"
+#include "volume/room.h"
 #include "volume/torn.h"
 
 /* Open the tags file on one member, once. File mutex or node lock exclusively. */
@@ -50,6 +51,18 @@ page_write(struct member *m, const struct node *node, struct file *file, uint64_
 	int rc = pages_open(m, node_key(node), file, true);
 
 	return rc != 0 ? rc : tagfile_write(m->r, file->tags_handle[m->index], index, page);
+}
+
+/* The same, before the record that vouches for it: to one that is far away it is on its way when this returns. */
+static int
+page_store(struct member *m, const struct node *node, struct file *file, uint64_t index, const uint8_t *page)
+{
+	int rc = pages_open(m, node_key(node), file, true);
+
+	if (rc != 0)
+		return rc;
+	room_begin_late(m);
+	return tagfile_write(m->r, file->tags_handle[m->index], index, page);
 }
 
 static void
@@ -119,9 +132,13 @@ struct survey {
 	bool any_zeros;
 };
 
-/* Ask all members: a page serves a megabyte of data, and nobody else looks at the others' copies. */
+/*
+ * Ask all members: a page serves a megabyte of data, and nobody else looks at
+ * the others' copies.  ${all}: those that are far away, too, although it is
+ * good on this machine.
+ */
 static void
-survey_take(struct volume *v, struct node *node, struct file *file, uint64_t index, struct survey *s)
+survey_take(struct volume *v, struct node *node, struct file *file, uint64_t index, bool all, struct survey *s)
 {
 	uint8_t page[TAGPAGE_SIZE];
 	struct member *m;
@@ -129,6 +146,8 @@ survey_take(struct volume *v, struct node *node, struct file *file, uint64_t ind
 
 	memset(s, 0, sizeof(*s));
 	for_each_member(v, m) {
+		if (m->r->far && !all && s->best == PAGE_GOOD)
+			continue;
 		rc = pages_read(v, m, node, file, index, page);
 		found = rc == -EBADMSG ? PAGE_SPOILED : rc != 0 ? PAGE_NONE :
 		    digest_zeros(page, TAGPAGE_SIZE) ? PAGE_ZEROS : PAGE_GOOD;
@@ -189,7 +208,7 @@ pages_load(void *arg, uint64_t index, uint8_t *page)
 	struct pages_context *c = arg;
 	struct survey s;
 
-	survey_take(c->volume, c->node, c->file, index, &s);
+	survey_take(c->volume, c->node, c->file, index, false, &s);
 	if (s.best == PAGE_NONE)
 		return -EIO;
 	memcpy(page, s.page, TAGPAGE_SIZE);
@@ -204,7 +223,7 @@ pages_prove(struct volume *v, struct node *node, struct file *file, uint64_t ind
 {
 	struct survey s;
 
-	survey_take(v, node, file, index, &s);
+	survey_take(v, node, file, index, true, &s);
 	survey_mend(v, node, file, index, &s);
 }
 
@@ -219,7 +238,7 @@ pages_equalise(struct volume *v, struct node *node, struct file *file, uint64_t 
 
 	if (v->no_writes)
 		return;
-	survey_take(v, node, file, index, &s);
+	survey_take(v, node, file, index, true, &s);
 	if (s.best != PAGE_GOOD) {
 		/* Made anew from the data, and stored with the record. */
 		(void)tags_soil(file->tags, &source, index);
@@ -262,6 +281,9 @@ pages_reserve(struct volume *v, const struct node *node, struct file *file, uint
 	int rc;
 
 	for_each_member(v, m) {
+		/* Far away it would be waited for; if the page finds no room there, that replica is behind. */
+		if (m->r->far)
+			continue;
 		if ((rc = pages_open(m, node_key(node), file, true)) == 0)
 			rc = m->r->ops->fallocate(m->r, file->tags_handle[m->index], FALLOC_FL_KEEP_SIZE,
 			    index * TAGPAGE_SIZE, TAGPAGE_SIZE);
@@ -309,7 +331,7 @@ pages_write(void *arg, uint64_t index, const uint8_t *page)
 	int rc;
 
 	for_each_member(c->volume, m) {
-		rc = page_write(m, c->node, c->file, index, page);
+		rc = page_store(m, c->node, c->file, index, page);
 		if ((rc = members_settle(c->volume, m, rc, "writing tags")) < 0)
 			return rc;
 	}

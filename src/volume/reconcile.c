@@ -50,6 +50,20 @@ newest(struct reconcile_copy *copies, unsigned count)
 }
 
 /*
+ * Is this a copy on this machine that went on after the newest record, or with
+ * none?  Then those that are far away may lag behind by more than one change.
+ */
+static bool
+went_on(const struct reconcile_copy *copy, const struct reconcile_copy *record)
+{
+	if (copy->m->r->far)
+		return false;
+	return record == NULL || (copy->fact->record_error == 0 &&
+	    copy->fact->record.generation == record->fact->record.generation &&
+	    (uint64_t)copy->fact->st.st_size != record->fact->record.size);
+}
+
+/*
  * How long should the file be?  As the newest record says, if any copy is, else
  * as the shortest: where copies differ only the last change was cut off, and
  * what came before is on all of them.
@@ -58,10 +72,14 @@ static uint64_t
 choose_size(const struct reconcile_copy *copies, unsigned count, const struct reconcile_copy *record)
 {
 	uint64_t shortest = UINT64_MAX, longest = 0, size;
-	bool recorded = false;
+	bool recorded = false, ahead = false;
 	unsigned i;
 
+	for (i = 0; i < count; i++)
+		ahead = ahead || went_on(&copies[i], record);
 	for (i = 0; i < count; i++) {
+		if (ahead && copies[i].m->r->far)
+			continue;
 		size = (uint64_t)copies[i].fact->st.st_size;
 		shortest = size < shortest ? size : shortest;
 		longest = size > longest ? size : longest;

@@ -515,7 +515,8 @@ resync_free(struct resync *r)
 	}
 	if (r->staging != REPLICA_NONE)
 		r->m->r->ops->dir_close(r->m->r, r->staging);
-	resync_names_free(r);
+	resync_parked_free(r);
+	resync_links_free(r);
 	resync_keep_free(r);
 	hashmap_each(&r->ours, free_ours, NULL);
 	hashmap_free(&r->ours);
@@ -538,7 +539,9 @@ resync_new(struct volume *v, struct member *m, struct resync **out)
 	r->keep = roster_given_up(&m->label);
 	r->data = malloc((size_t)TAGPAGE_TAGS * BLOCK);
 	r->theirs = malloc((size_t)TAGPAGE_TAGS * BLOCK);
-	rc = r->data == NULL || r->theirs == NULL ? -ENOMEM : resync_names_new(r);
+	rc = r->data == NULL || r->theirs == NULL ? -ENOMEM : resync_parked_new(r);
+	if (rc == 0)
+		rc = resync_links_new(r);
 	if (rc == 0)
 		rc = hashmap_init(&r->ours);
 	if (rc == 0)

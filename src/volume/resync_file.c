@@ -24,6 +24,7 @@
 #define BATCH_BYTES (64u << 20)		/* as much data may wait to be made durable */
 #define SAVE_FIRST 2			/* the member's version is to be kept before anything is written over it */
 #define PAGE_BYTES (TAGPAGE_TAGS * BLOCK)
+#define PAGES_AHEAD 256u		/* pages of a tags file whose digests are asked for at a time */
 
 /* One file under way. */
 struct work {
@@ -40,6 +41,10 @@ struct work {
 	struct tagfile_reader old;
 	bool have_old;
 	replica_handle file, tags;
+	/* Of a member that is far away: digests of pages of its tags file, from this one on. */
+	uint64_t there_first;
+	unsigned there_count;
+	uint8_t there[PAGES_AHEAD * DIGEST_SIZE];
 };
 
 static bool
@@ -182,6 +187,84 @@ pages_fit(struct resync *r, const struct record *record)
 	return rc == 0 && digest_equal(sum, record->sum);
 }
 
+/* A page of the node's tags file as it is to be. */
+static void
+page_make(struct resync *r, const struct work *w, uint64_t index, uint64_t count, const uint8_t *tags, uint8_t *page)
+{
+	memset(page, 0, TAGPAGE_SIZE);
+	memcpy(tagpage_tag(page, 0), tags, count * DIGEST_SIZE);
+	tagpage_seal(&r->v->digest, node_key(w->node), index, page);
+}
+
+/*
+ * Does the tags file of a member that is far away have this page?  Then neither
+ * tags nor data need travel.  False: it has not, or it cannot be said.
+ */
+static bool
+page_is(struct resync *r, struct work *w, replica_handle file, uint64_t index, const uint8_t *page)
+{
+	static const struct digest plain = { .codec = DIGEST_XXH3 };
+	struct replica *mine = r->m->r;
+	uint8_t tag[DIGEST_SIZE];
+	ssize_t n;
+
+	if (mine->ops->digest == NULL || file == REPLICA_NONE)
+		return false;
+	if (index < w->there_first || index - w->there_first >= w->there_count) {
+		n = mine->ops->digest(mine, file, w->there, PAGES_AHEAD, index * TAGPAGE_SIZE);
+		w->there_first = index;
+		w->there_count = n > 0 ? (unsigned)n / TAGPAGE_SIZE : 0;
+	}
+	if (index - w->there_first >= w->there_count)
+		return false;
+	digest_tag(&plain, page, TAGPAGE_SIZE, tag);
+	return memcmp(tag, w->there + (index - w->there_first) * DIGEST_SIZE, DIGEST_SIZE) == 0;
+}
+
+/*
+ * The sum of page ${index} of the member's tags file, which need not travel if
+ * it is ${near}'s, a file on this machine.
+ */
+static int
+page_sum(struct resync *r, struct work *w, replica_handle file, struct member *m, replica_handle near, uint64_t index, uint8_t *sum)
+{
+	uint8_t page[TAGPAGE_SIZE];
+	int rc = 0;
+
+	if (near == REPLICA_NONE || tagfile_read(m->r, near, &r->v->digest, node_key(w->node), index, page) != 0 ||
+	    !page_is(r, w, file, index, page))
+		rc = tagfile_read(r->m->r, file, &r->v->digest, node_key(w->node), index, page);
+	memcpy(sum, tagpage_sum(page), DIGEST_SIZE);
+	return rc;
+}
+
+/* As pages_fit, without pages that travel, if the member is far away. */
+static bool
+pages_fit_there(struct resync *r, struct work *w)
+{
+	uint8_t sum[DIGEST_SIZE] = { 0 }, one[DIGEST_SIZE];
+	const struct record *record = &w->fact.record;
+	struct member *m = members_first(r->v);
+	replica_handle file, near = REPLICA_NONE;
+	uint64_t i;
+	int rc;
+
+	if (r->m->r->ops->digest == NULL || m == NULL || record->kind != RECORD_PAGED)
+		return pages_fit(r, record);
+	if (tagfile_open(r->m->r, r->m->tags, record->id, false, &file) != 0)
+		return digest_is_zero(record->sum);
+	if (tagfile_open(m->r, m->tags, record->id, false, &near) != 0)
+		near = REPLICA_NONE;
+	for (i = 0, rc = 0; rc == 0 && i < tagfile_page_count(record->size); i++) {
+		rc = page_sum(r, w, file, m, near, i, one);
+		digest_xor(sum, one);
+	}
+	if (near != REPLICA_NONE)
+		m->r->ops->close(m->r, near);
+	r->m->r->ops->close(r->m->r, file);
+	return rc == 0 && digest_equal(sum, record->sum);
+}
+
 /* What is to be done?  1: nothing; SAVE_FIRST.  Tree lock; node lock, exclusively. */
 static int
 look(struct resync *r, struct work *w)
@@ -205,7 +288,7 @@ look(struct resync *r, struct work *w)
 	marked = missed_suspect(r->v, r->m, node);
 	w->suspect = !w->fresh && (marked || !sealed(&w->fact) || resync_is_draft(&w->fact));
 	if (!w->fresh && !w->suspect && w->fact.meta_matches && same_record(&w->fact.record, &w->record) &&
-	    pages_fit(r, &w->fact.record))
+	    pages_fit_there(r, w))
 		return 1;
 	if (resync_is_draft(&w->fact))
 		return 0;
@@ -246,7 +329,7 @@ begin(struct resync *r, struct work *w)
 		return rc;
 	if ((rc = files_open_all(r->v, node, false)) != 0 || (rc = mine->ops->open(mine, w->to, true, &w->file, NULL)) != 0)
 		return rc;
-	if (!w->fresh && !w->suspect && !pages_fit(r, &w->fact.record))
+	if (!w->fresh && !w->suspect && !pages_fit_there(r, w))
 		w->suspect = true;
 	if (!w->fresh && w->fact.record_error == 0) {
 		tagfile_reader_open(&w->old, mine, r->m->tags, &r->v->digest, &w->fact.record);
@@ -338,44 +421,62 @@ put_blocks(struct resync *r, struct work *w, uint64_t first, uint64_t count, boo
 	return 0;
 }
 
+/*
+ * What a member's copy of a page's blocks is, where its own tags are not to be
+ * believed: tags that the far end made of it, or its bytes.  Up to ${have} it
+ * is there.
+ */
+struct theirs { ssize_t have; const uint8_t *bytes; bool suspect; uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE]; };
+
 /* Is the member's block ${i} of the page something else than ${tag} says? */
 static bool
-differs(struct resync *r, struct work *w, uint64_t index, const uint8_t *tag, const uint8_t *bytes, ssize_t have, uint64_t i)
+differs(struct resync *r, struct work *w, uint64_t index, const uint8_t *tag, const struct theirs *theirs, uint64_t i)
 {
 	uint8_t own[DIGEST_SIZE] = { 0 };
 	size_t len = span_len(w->node, index, 1);
 
-	if (bytes != NULL) {
-		if (have < (ssize_t)(i * BLOCK + len))
+	if (theirs->suspect) {
+		if (theirs->have < (ssize_t)(i * BLOCK + len))
 			return true;
-		digest_tag(&r->v->digest, bytes + i * BLOCK, len, own);
+		if (theirs->bytes != NULL)
+			digest_tag(&r->v->digest, theirs->bytes + i * BLOCK, len, own);
+		else
+			memcpy(own, theirs->tags + i * DIGEST_SIZE, DIGEST_SIZE);
 	} else if (w->have_old && tagfile_reader_get(&w->old, index, own) != 0) {
 		return true;
 	}
 	return !digest_equal(own, tag);
 }
 
-/* Read what the member has, if its tags are not to be believed. */
-static ssize_t
-read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count)
+/* Look at what the member has, if its tags are not to be believed. */
+static int
+read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count, struct theirs *theirs)
 {
 	size_t len = span_len(w->node, first, count);
 
+	theirs->bytes = NULL;
+	theirs->suspect = w->suspect;
+	if (!w->suspect)
+		return 0;
 	r->compared += len;
-	return r->m->r->ops->pread(r->m->r, w->file, r->theirs, len, first * BLOCK);
+	theirs->have = blocks_tags_there(r->v, r->m, w->file, first, count, theirs->tags);
+	if (theirs->have == -EOPNOTSUPP) {
+		theirs->bytes = r->theirs;
+		theirs->have = r->m->r->ops->pread(r->m->r, w->file, r->theirs, len, first * BLOCK);
+	}
+	return theirs->have < 0 ? (int)theirs->have : 0;
 }
 
 /* The page of the member's tags file, unless it is so already. */
 static int
 put_page(struct resync *r, struct work *w, uint64_t index, uint64_t count, const uint8_t *tags)
 {
-	uint8_t page[TAGPAGE_SIZE] = { 0 }, now[TAGPAGE_SIZE];
+	uint8_t page[TAGPAGE_SIZE], now[TAGPAGE_SIZE];
 	int rc;
 
 	if (w->tags == REPLICA_NONE)
 		return 0;
-	memcpy(tagpage_tag(page, 0), tags, count * DIGEST_SIZE);
-	tagpage_seal(&r->v->digest, node_key(w->node), index, page);
+	page_make(r, w, index, count, tags, page);
 	rc = tagfile_read(r->m->r, w->tags, &r->v->digest, node_key(w->node), index, now);
 	if (rc == 0 && memcmp(page, now, sizeof(page)) == 0)
 		return 0;
@@ -389,9 +490,8 @@ static int
 put_one_page(struct resync *r, struct work *w, uint64_t index)
 {
 	uint64_t blocks = (w->node->size + BLOCK - 1) / BLOCK, first = index * TAGPAGE_TAGS, count, i, run;
-	uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE];
-	const uint8_t *bytes = NULL;
-	ssize_t have = 0;
+	uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE], page[TAGPAGE_SIZE];
+	struct theirs theirs;
 	bool zeros;
 	int rc;
 
@@ -400,18 +500,20 @@ put_one_page(struct resync *r, struct work *w, uint64_t index)
 	count = blocks - first < TAGPAGE_TAGS ? blocks - first : TAGPAGE_TAGS;
 	if ((rc = blocks_tags(r->v, w->node, first, count, tags)) != 0)
 		return rc;
-	if (w->suspect) {
-		bytes = r->theirs;
-		if ((have = read_theirs(r, w, first, count)) < 0)
-			return (int)have;
+	if ((rc = read_theirs(r, w, first, count, &theirs)) != 0)
+		return rc;
+	if (!w->suspect && w->have_old && w->fact.record.kind == RECORD_PAGED) {
+		page_make(r, w, index, count, tags, page);
+		if (page_is(r, w, w->tags, index, page))
+			return 0;
 	}
 	for (i = 0; i < count; i += run) {
 		run = 1;
-		if (!differs(r, w, first + i, tags + i * DIGEST_SIZE, bytes, have, i))
+		if (!differs(r, w, first + i, tags + i * DIGEST_SIZE, &theirs, i))
 			continue;
 		zeros = digest_is_zero(tags + i * DIGEST_SIZE);
 		while (i + run < count && digest_is_zero(tags + (i + run) * DIGEST_SIZE) == zeros &&
-		    differs(r, w, first + i + run, tags + (i + run) * DIGEST_SIZE, bytes, have, i + run))
+		    differs(r, w, first + i + run, tags + (i + run) * DIGEST_SIZE, &theirs, i + run))
 			run++;
 		if ((rc = put_blocks(r, w, first + i, run, zeros)) != 0)
 			return rc;

@@ -73,8 +73,22 @@ bool resync_foreign(const struct resync *r, const struct stat *st);
 void resync_lock(struct resync *r);
 void resync_unlock(struct resync *r);
 
+/* Where things are (volume/resync_place.c). */
+
 /* resync_path(v, node): its path from the top without a leading slash, malloc'd; NULL: it has no name. */
 char *resync_path(struct volume *v, const struct node *node);
+/* resync_join(dir, name): a path, malloc'd; ${dir} is "" for the top. */
+char *resync_join(const char *dir, const char *name);
+/* resync_open_parent(replica, path, dir, name): open the directory of a path, which is cut up, and point to its last component. */
+int resync_open_parent(struct replica *replica, char *path, replica_handle *dir, const char **name);
+/* resync_record_id(r, replica, at, is_dir): the id that the record there has; 0: none.  ${*is_dir} is left alone then. */
+uint64_t resync_record_id(struct resync *r, struct replica *replica, struct replica_at at, bool *is_dir);
+/*
+ * resync_open(r, node, handle):
+ * The directory ${node} on the member, by its path with the others.  -ENOENT:
+ * something else stands there, or nothing.  Close with listing_close.
+ */
+int resync_open(struct resync *r, struct node *node, replica_handle *handle);
 
 /*
  * What the versions that are kept are told of (volume/resync_keep.c).  A path
@@ -117,27 +131,44 @@ int resync_keep_slot(struct resync *r, const char *slot);
 void resync_keep_free(struct resync *r);
 
 /*
- * resync_open(r, node, handle):
- * The directory ${node} on the member, by its path with the others.  -ENOENT:
- * something else stands there, or nothing.  Close with listing_close.
- */
-int resync_open(struct resync *r, struct node *node, replica_handle *handle);
-
-/*
  * resync_names(r, dir, handle, park):
  * Make the names in ${dir}, which is ${handle} on the member, what they are
  * with the others; with ${park} only put away what does not belong.  In a
  * walk, and in directories that are new, everything below as well.
  */
 int resync_names(struct resync *r, struct node *dir, replica_handle handle, bool park);
-/* resync_names_new(r), resync_names_free(r): nothing is parked yet; forget what is. */
-int resync_names_new(struct resync *r);
-void resync_names_free(struct resync *r);
+
+/* What does not stand where it belongs (volume/resync_park.c). */
+
+/* resync_parked_new(r), resync_parked_free(r): nothing is parked yet; forget what is. */
+int resync_parked_new(struct resync *r);
+void resync_parked_free(struct resync *r);
+/* resync_park(r, dir, handle, name): this name does not belong here.  What has an id may be wanted elsewhere. */
+int resync_park(struct resync *r, struct node *dir, replica_handle handle, const char *name);
+/* resync_unpark(r, node, dir, handle, name): what is parked of it goes there.  -ENOENT: nothing is. */
+int resync_unpark(struct resync *r, struct node *node, struct node *dir, replica_handle handle, const char *name);
+/* resync_set_aside(r, dir, handle, name): it goes to the quarantine. */
+int resync_set_aside(struct resync *r, struct node *dir, replica_handle handle, const char *name);
 /* resync_staging(r): where things are parked; what an earlier attempt left there is known. */
 int resync_staging(struct resync *r);
 void resync_staging_remove(struct resync *r);
-/* resync_purge(r): what is parked still is not needed, and goes. */
+/* resync_purge(r): what is parked still is not needed, and goes; nothing is parked or placed any more. */
 int resync_purge(struct resync *r);
+
+/* What has several names (volume/resync_links.c). */
+
+int resync_links_new(struct resync *r);
+void resync_links_free(struct resync *r);
+/* resync_link(r, node, dir, handle, name): make it a link to another name that the member has.  -ENOENT: it has none that is known. */
+int resync_link(struct resync *r, struct node *node, const struct node *dir, replica_handle handle, const char *name);
+/* resync_links(r, node, dir, handle, name): have the name be a link to those that were met before. 1: it is; 0: it is the first. */
+int resync_links(struct resync *r, struct node *node, struct node *dir, replica_handle handle, const char *name);
+/* resync_links_has(r, id, st): is this inode of the member in its place under some name? */
+bool resync_links_has(const struct resync *r, uint64_t id, const struct stat *st);
+/* resync_links_verify(r): count in r->unlinked what has fewer or more names than with the others. */
+void resync_links_verify(struct resync *r);
+
+/* Files (volume/resync_file.c). */
 
 /*
  * resync_file(r, node, dir, name, fresh):

@@ -2,6 +2,7 @@
 
 #include "util/roll.h"
 #include "volume/dir.h"
+#include "volume/members.h"
 
 /* So often in vain: then a program makes files here, or looks for what is elsewhere. */
 #define VAIN_MAX 16
@@ -37,28 +38,68 @@ add_call(void *arg, const char *name)
 	return roll_add(arg, name);
 }
 
-void
-rolls_vain(struct volume *v, struct node *dir)
+bool
+rolls_known(struct volume *v, struct node *dir)
 {
-	struct directory *d = dir->directory;
-	struct roll *roll;
-	bool due;
+	bool known;
 
 	pthread_mutex_lock(&v->absent_lock);
-	due = d->roll == NULL && ++d->vain == VAIN_MAX;
+	known = dir->directory->roll != NULL;
 	pthread_mutex_unlock(&v->absent_lock);
-	if (!due || (roll = roll_new()) == NULL)
+	return known;
+}
+
+/* Where the others are far away it costs more to ask them than to remember. */
+static size_t
+roll_max(const struct volume *v)
+{
+	return members_near(v) < members_in_sync(v) ? ROLL_FAR_MAX : ROLL_MAX;
+}
+
+static void
+learn(struct volume *v, struct node *dir)
+{
+	struct roll *roll;
+
+	if ((roll = roll_new(roll_max(v))) == NULL)
 		return;
-	if (dir_names_proved(v, dir, ROLL_MAX, add_call, roll) == 0)
+	if (dir_names_proved(v, dir, roll_max(v), add_call, roll) == 0)
 		install(v, dir, roll);
 	else
 		roll_free(roll);
 }
 
 void
+rolls_learn(struct volume *v, struct node *dir)
+{
+	struct directory *d = dir->directory;
+	bool due;
+
+	pthread_mutex_lock(&v->absent_lock);
+	if ((due = d->roll == NULL && d->vain < VAIN_MAX))
+		d->vain = VAIN_MAX;
+	pthread_mutex_unlock(&v->absent_lock);
+	if (due)
+		learn(v, dir);
+}
+
+void
+rolls_vain(struct volume *v, struct node *dir)
+{
+	struct directory *d = dir->directory;
+	bool due;
+
+	pthread_mutex_lock(&v->absent_lock);
+	due = d->roll == NULL && d->vain < VAIN_MAX && ++d->vain == VAIN_MAX;
+	pthread_mutex_unlock(&v->absent_lock);
+	if (due)
+		learn(v, dir);
+}
+
+void
 rolls_begin(struct volume *v, struct node *dir)
 {
-	install(v, dir, roll_new());
+	install(v, dir, roll_new(roll_max(v)));
 }
 
 void

@@ -20,6 +20,12 @@ bool rolls_absent(struct volume *volume, struct node *dir, const char *name);
 /* rolls_vain(volume, dir): all members were asked, in vain: it may be time to get to know all names. */
 void rolls_vain(struct volume *volume, struct node *dir);
 
+/* rolls_known(volume, dir): all of its names are known, and were proved together with what they stand for. */
+bool rolls_known(struct volume *volume, struct node *dir);
+
+/* rolls_learn(volume, dir): read and prove its names now, if that was not tried before. */
+void rolls_learn(struct volume *volume, struct node *dir);
+
 /* rolls_begin(volume, dir): ${dir} was just made, and is empty. */
 void rolls_begin(struct volume *volume, struct node *dir);
 

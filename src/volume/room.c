@@ -9,6 +9,7 @@
 #define TICK_NS 2000000L
 #define RESERVE_PERCENT 1
 #define RESERVE_MIN (UINT64_C(16) << 20)
+#define LATE_ROOM (UINT64_C(64) << 20)	/* bytes: more than what can be on its way, and what others may take meanwhile */
 #define RESERVE_PART_MAX 16	/* a small file system would else be nothing but reserve */
 
 void
@@ -91,4 +92,11 @@ room_spare(struct volume *v, struct member *member, uint64_t bytes)
 			keep = other / 2;
 	}
 	return available >= bytes + keep ? 0 : -ENOSPC;
+}
+
+void
+room_begin_late(struct member *m)
+{
+	if (atomic_load_explicit(&m->space_free, memory_order_relaxed) >= LATE_ROOM)
+		replica_begin_late(m->r);
 }

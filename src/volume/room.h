@@ -42,4 +42,12 @@ uint64_t room_reserve(uint64_t total);
  */
 int room_spare(struct volume *volume, struct member *member, uint64_t bytes);
 
+/*
+ * room_begin_late(member):
+ * The next operation writes a record, or tags: replica_begin_late, where there
+ * is so much room that it will not be refused.  Where there is not, or it is
+ * not known, it is waited for: want of room is no reason to lose a replica.
+ */
+void room_begin_late(struct member *member);
+
 #endif

@@ -61,6 +61,34 @@ lane_open(struct scrub_lane *l, struct node *node)
 
 /* ---- pages of tags */
 
+/* -ENOENT: there is no tags file. */
+static int
+tags_open(struct scrub_lane *l, uint64_t id)
+{
+	return l->tags != REPLICA_NONE ? 0 : tagfile_open_direct(l->m->r, l->m->tags, id, &l->tags);
+}
+
+/*
+ * Is the page of a member that is far away what it is to be?  Asked there, so
+ * that it need not travel.  False: it is not, or it cannot be said; then look at it.
+ */
+static bool
+page_right_there(struct scrub_lane *l, const struct node *node, uint64_t index, unsigned count)
+{
+	static const struct digest plain = { .codec = DIGEST_XXH3 };
+	uint8_t page[TAGPAGE_SIZE] = { 0 }, tag[DIGEST_SIZE], there[DIGEST_SIZE];
+
+	/* Of nothing but zeros there may be no page. */
+	if (l->r->ops->digest == NULL || node->dirty || digest_zeros(l->wanted, (size_t)count * DIGEST_SIZE) ||
+	    tags_open(l, node_key(node)) != 0)
+		return false;
+	memcpy(tagpage_tag(page, 0), l->wanted, (size_t)count * DIGEST_SIZE);
+	tagpage_seal(&l->run->v->digest, node_key(node), index, page);
+	digest_tag(&plain, page, sizeof(page), tag);
+	return l->r->ops->digest(l->r, l->tags, there, 1, index * TAGPAGE_SIZE) == TAGPAGE_SIZE &&
+	    memcmp(tag, there, DIGEST_SIZE) == 0;
+}
+
 /* One page as the disk has it; zeros where there is none. */
 static int
 page_read(struct scrub_lane *l, uint64_t id, uint64_t index, const uint8_t **page)
@@ -72,7 +100,7 @@ page_read(struct scrub_lane *l, uint64_t id, uint64_t index, const uint8_t **pag
 		*page = l->pages + (index - l->page_first) * TAGPAGE_SIZE;
 		return 0;
 	}
-	if (l->tags == REPLICA_NONE && (rc = tagfile_open_direct(l->m->r, l->m->tags, id, &l->tags)) != 0 && rc != -ENOENT)
+	if ((rc = tags_open(l, id)) != 0 && rc != -ENOENT)
 		return rc;
 	memset(l->pages, 0, SCRUB_AHEAD_PAGES * TAGPAGE_SIZE);
 	if (l->tags != REPLICA_NONE)
@@ -92,6 +120,8 @@ scrub_page_right(struct scrub_lane *l, const struct node *node, uint64_t index, 
 	const uint8_t *page = NULL;
 	uint8_t copy[TAGPAGE_SIZE];
 
+	if (page_right_there(l, node, index, count))
+		return true;
 	if (page_read(l, node_key(node), index, &page) != 0)
 		return false;
 	memcpy(copy, page, TAGPAGE_SIZE);
@@ -145,6 +175,8 @@ scrub_blocks_look(struct scrub_lane *l, const struct node *node, uint64_t first,
 	if (bad != NULL)
 		memset(bad, 0, count * sizeof(*bad));
 	if (l->data != REPLICA_NONE && is_hole(l, first, count))
+		return 0;
+	if (l->data != REPLICA_NONE && blocks_match_there(l->run->v, l->m, l->data, node, first, count, l->wanted))
 		return 0;
 	n = l->data == REPLICA_NONE ? -EIO :
 	    l->r->ops->pread(l->r, l->data, l->blocks, (size_t)count * BLOCK, first * BLOCK);

@@ -36,6 +36,7 @@
 #include "hash/digest.h"
 #include "meta/intent.h"
 #include "meta/tags.h"
+#include "replica/open.h"
 #include "replica/replica.h"
 #include "util/hashmap.h"
 #include "util/lane.h"
@@ -99,6 +100,8 @@ struct member {
 	struct replica **retired;	/* what it was before, still spoken of; keeper's */
 	unsigned retired_count;
 	atomic_bool let_go;		/* nothing of ours is open there any more; keeper's */
+	char why_away[REPLICA_OPEN_WHY_MAX];	/* why it could not be opened when it was last looked for; status lock */
+	_Atomic int64_t linked_since;	/* one that is far away: when it was connected; seconds since 1970 */
 	bool unfit;			/* what stands there was found unfit, and this was said; keeper's */
 	struct member *replaces;	/* to be removed when this one is in sync; roster lock */
 	uint64_t probe_ms, wait_ms;	/* when it is looked for, and how long after that again; keeper's */
@@ -125,6 +128,7 @@ struct volume {
 	unsigned min_replicas;
 	unsigned timeout_ms;		/* 0: none */
 	bool watch_all;
+	struct peer_options peer;	/* for replicas on other machines */
 	pthread_mutex_t give_up_lock;	/* a leaf */
 	uid_t euid;			/* the process's own */
 	gid_t egid;

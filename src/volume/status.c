@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "replica/peer.h"
 #include "util/clock.h"
 #include "volume/missed.h"
 #include "volume/state.h"
@@ -164,6 +165,34 @@ take_space(struct member *m, struct status_replica *r)
 	r->inodes_free = atomic_load(&m->inodes_free);
 }
 
+/* Of one that is far away: its connection, or the last one. */
+static int
+take_link(struct volume *v, struct member *m, const struct replica *replica, struct status_replica *r)
+{
+	struct peer_counters link;
+	int rc = 0;
+
+	/* One that was given up stays until the volume is closed. */
+	peer_count(replica, &link);
+	r->far = true;
+	r->linked = link.alive;
+	r->linked_since = atomic_load(&m->linked_since);
+	r->wire_in = link.bytes_in;
+	r->wire_out = link.bytes_out;
+	r->round_trips = link.round_trips;
+	r->round_trip_ns = link.latency_ns;
+	r->lags = link.ack_fsync;
+	r->window_bytes = link.window_bytes;
+	r->window_requests = link.window_requests;
+	if (link.alive)
+		return 0;
+	pthread_mutex_lock(&v->status_lock);
+	if ((r->why_not = strdup(m->why_away[0] != '\0' ? m->why_away : strerror(link.error))) == NULL)
+		rc = -ENOMEM;
+	pthread_mutex_unlock(&v->status_lock);
+	return rc;
+}
+
 static int
 take_replica(struct volume *v, struct member *m, struct status_replica *r)
 {
@@ -189,6 +218,8 @@ take_replica(struct volume *v, struct member *m, struct status_replica *r)
 	r->blocks_bad = atomic_load(&m->blocks_bad);
 	r->mended = atomic_load(&m->mended);
 	take_space(m, r);
+	if (replica != NULL && replica->far && peer_is(replica))
+		return take_link(v, m, replica, r);
 	return 0;
 }
 
@@ -261,8 +292,10 @@ status_free(struct volume_status *s)
 {
 	unsigned i;
 
-	for (i = 0; i < s->count; i++)
+	for (i = 0; i < s->count; i++) {
 		free(s->replicas[i].path);
+		free(s->replicas[i].why_not);
+	}
 	s->count = 0;
 }
 

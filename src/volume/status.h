@@ -34,6 +34,15 @@ struct status_replica {
 	bool resync_estimated;		/* the total is a guess: the number of files on a disk */
 	bool wants_room;		/* the last attempt found no room, but for the reserve; it is tried again */
 
+	bool far;			/* on another machine: */
+	bool linked;			/* there is a connection, */
+	int64_t linked_since;		/* since when; seconds since 1970 */
+	char *why_not;			/* else why not, as far as it is known; or NULL */
+	uint64_t wire_in, wire_out;	/* bytes of the connection, as they went over the network */
+	uint64_t round_trips, round_trip_ns;	/* how often an answer was waited for; a moving average of how long */
+	bool lags;			/* ack=fsync */
+	uint64_t window_bytes, window_requests;	/* unconfirmed */
+
 	struct status_work reads, writes;
 	struct status_work read_rate, write_rate;	/* a second, in the last few seconds */
 	uint64_t latency_ns;		/* of a read: a moving average; 0: none yet */

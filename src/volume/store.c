@@ -14,6 +14,7 @@
 #include "volume/nodes.h"
 #include "volume/store.h"
 #include "volume/pages.h"
+#include "volume/room.h"
 #include "volume/patrol.h"
 #include "volume/status.h"
 #include "volume/torn.h"
@@ -39,6 +40,7 @@ store_borrowed(struct volume *v, struct node *node)
 	for_each_member(v, m) {
 		if (node->nlink == 0 || handles_at(v, m, node, &place) != 0)
 			continue;
+		replica_begin_late(m->r);
 		rc = m->r->ops->store(m->r, place.at, &times, NULL, 0);
 		if (rc == 0 && !shown && (rc = m->r->ops->stat(m->r, place.at, &st)) == 0) {
 			node->ctime = st.st_ctim;
@@ -107,6 +109,7 @@ store_encode(struct volume *v, const struct node *node, struct record *record, u
 	return record_encode(&v->digest, record, out, RECORD_SIZE_MAX);
 }
 
+/* On one that is far away it is on its way when this returns; replica_finish. */
 static int
 record_put(struct volume *v, struct member *m, struct node *node, const struct replica_times *times,
     const uint8_t *data, size_t len)
@@ -116,6 +119,7 @@ record_put(struct volume *v, struct member *m, struct node *node, const struct r
 
 	if ((rc = handles_at(v, m, node, &place)) != 0)
 		return rc;
+	room_begin_late(m);
 	rc = m->r->ops->store(m->r, place.at, times, data, len);
 	handles_at_done(v, &place);
 	return rc;

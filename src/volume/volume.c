@@ -35,6 +35,12 @@ volume_read_only(const struct volume *v)
 	return atomic_load(&v->read_only);
 }
 
+bool
+volume_lags(const struct volume *v)
+{
+	return v->peer.ack_fsync && !v->no_writes;
+}
+
 struct node *
 volume_root(struct volume *v)
 {

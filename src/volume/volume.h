@@ -19,6 +19,7 @@
 #include <sys/types.h>
 
 #include "hash/digest.h"
+#include "replica/peer.h"
 
 #define VOLUME_REPLICAS_MAX 16
 
@@ -41,6 +42,7 @@ struct volume_options {
 	enum volume_read_policy read_policy;
 	unsigned min_replicas;		/* at least 1 */
 	unsigned timeout_ms;		/* a replica that gives no answer for so long is lost; 0: none ever */
+	struct peer_options peer;	/* for replicas on other machines; its instance is ours to choose */
 	bool watch_all;			/* this holds for every call, whatever it costs (replica/guard) */
 	struct events *events;		/* where what happens is noted (volume/events), or NULL; outlives the volume */
 	/*
@@ -82,6 +84,8 @@ int volume_close(struct volume *volume);
 const struct uuid *volume_uuid(const struct volume *volume);
 /* volume_read_only(volume): mounted so, or turned so. */
 bool volume_read_only(const struct volume *volume);
+/* volume_lags(volume): may replicas that are far away lack what was acknowledged?  Then close(2) waits for them. */
+bool volume_lags(const struct volume *volume);
 /* volume_root(volume): the top directory; it is never forgotten. */
 struct node *volume_root(struct volume *volume);
 /* volume_statfs(volume, st): the smallest of all replicas in sync. */

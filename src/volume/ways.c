@@ -75,7 +75,7 @@ add_names(struct bits *b, const struct node *node, const struct node *but_dir, c
 	unsigned count = 0;
 
 	for (link = node->links; link != NULL; link = link->next) {
-		if (link->dir == but_dir && strcmp(link->name, but) == 0)
+		if (but_dir != NULL && link->dir == but_dir && strcmp(link->name, but) == 0)
 			continue;
 		add_way(b, link->dir);
 		count++;
@@ -184,9 +184,13 @@ int
 ways_mark_removal(struct volume *v, struct node *node, const struct node *dir, const char *name)
 {
 	struct bits b;
+	bool due;
 	int rc;
 
-	if (!S_ISREG(node->mode) || (node->nlink <= 1 && !node->paged))
+	pthread_rwlock_rdlock(&node->lock);
+	due = S_ISREG(node->mode) && (node->nlink > 1 || node->paged);
+	pthread_rwlock_unlock(&node->lock);
+	if (!due)
 		return 0;
 	do {
 		bits_begin(&b, v);

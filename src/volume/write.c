@@ -12,6 +12,7 @@
 #include "volume/files.h"
 #include "volume/members.h"
 #include "volume/pages.h"
+#include "volume/room.h"
 #include "volume/store.h"
 #include "volume/ways.h"
 #include "volume/write.h"
@@ -153,12 +154,18 @@ struct write_job {
 	int why;			/* of fewer bytes than asked for; 0: not known */
 };
 
+/* On one that is far away it is only begun: all of these are waited for together. */
 static void
-write_run(struct lane_job *job)
+write_begin(struct write_job *w)
 {
-	struct write_job *w = (struct write_job *)(void *)job;
-
+	replica_begin(w->m->r);
 	w->result = w->m->r->ops->pwrite(w->m->r, w->handle, w->data, w->len, w->offset);
+}
+
+static void
+write_finish(struct write_job *w)
+{
+	w->result = replica_finish(w->m->r, w->result);
 	/* Fewer bytes than asked for: ask why. */
 	if (w->result >= 0 && (size_t)w->result < w->len) {
 		ssize_t more = w->m->r->ops->pwrite(w->m->r, w->handle, w->data + w->result,
@@ -173,13 +180,20 @@ write_run(struct lane_job *job)
 	}
 }
 
+static void
+write_run(struct write_job *w)
+{
+	write_begin(w);
+	write_finish(w);
+}
+
 /* In a lane, where others wait behind. */
 static void
 write_run_in_lane(struct lane_job *job)
 {
 	bool before = guard_always(true);
 
-	write_run(job);
+	write_run((struct write_job *)(void *)job);
 	(void)guard_always(before);
 }
 
@@ -198,23 +212,33 @@ fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, ui
 	if (lanes)
 		lane_batch_init(&batch);
 	for_each_member(v, m) {
-		jobs[count] = (struct write_job){ .job.run = write_run, .m = m,
+		jobs[count++] = (struct write_job){ .job.run = write_run_in_lane, .m = m,
 		    .handle = node->file->handle[m->index], .data = data, .len = len, .offset = offset };
+	}
+	/* What is on its way takes no time of ours: those that are far away come first. */
+	for (i = 0; i < count; i++) {
+		if (jobs[i].m->r->far)
+			write_begin(&jobs[i]);
+	}
+	for (i = 0; i < count; i++) {
+		if (jobs[i].m->r->far)
+			continue;
 		/* The first one, and the digests, are this thread's own work once the others are under way. */
-		if (lanes && count > 0 && m->lane != NULL) {
-			jobs[count].job.run = write_run_in_lane;
-			lane_submit(m->lane, &jobs[count].job, &batch);
-		} else if (!lanes || count > 0) {
-			write_run(&jobs[count].job);
-		}
-		count++;
+		if (lanes && i > 0 && jobs[i].m->lane != NULL)
+			lane_submit(jobs[i].m->lane, &jobs[i].job, &batch);
+		else if (!lanes || i > 0)
+			write_run(&jobs[i]);
 	}
 	span_digest(v, data, offset, span);
 	if (lanes) {
 		/* All may have been lost since they were counted. */
-		if (count > 0)
-			write_run(&jobs[0].job);
+		if (count > 0 && !jobs[0].m->r->far)
+			write_run(&jobs[0]);
 		lane_batch_wait(&batch);
+	}
+	for (i = 0; i < count; i++) {
+		if (jobs[i].m->r->far)
+			write_finish(&jobs[i]);
 	}
 
 	for (i = 0; i < count; i++) {
@@ -280,7 +304,7 @@ write_done(struct volume *v, struct node *node)
 }
 
 ssize_t
-write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t len, uint64_t offset)
+write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t len, uint64_t offset, bool whole)
 {
 	struct span span;
 	uint64_t keep_blocks, size;
@@ -300,7 +324,7 @@ write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t le
 	node->file->keep_pages = true;
 	if (kept < len) {
 		/* Whole blocks only: of a torn one neither the old nor the new bytes are known. */
-		kept = (offset + kept) / BLOCK * BLOCK > offset ? (size_t)((offset + kept) / BLOCK * BLOCK - offset) : 0;
+		kept = !whole && (offset + kept) / BLOCK * BLOCK > offset ? (size_t)((offset + kept) / BLOCK * BLOCK - offset) : 0;
 		keep_blocks = kept == 0 ? 0 : (offset + kept) / BLOCK - span.first;
 		size = kept > 0 && offset + kept > node->size ? offset + kept : node->size;
 		write_undo(v, node, span.first + keep_blocks, offset + len, size);
@@ -431,6 +455,71 @@ fallocate_undo(void *arg, struct member *m, struct replica_at at)
 	return m->r->ops->truncate(m->r, at.handle, f->size);
 }
 
+/* Over what is there: most file systems find room for that. */
+static int
+write_zeros(struct member *m, replica_handle file, uint64_t from, uint64_t end)
+{
+	static const uint8_t zeros[16 * BLOCK];
+	size_t part;
+	ssize_t n;
+
+	for (; from < end; from += (size_t)n) {
+		part = end - from < sizeof(zeros) ? (size_t)(end - from) : sizeof(zeros);
+		if ((n = m->r->ops->pwrite(m->r, file, zeros, part, from)) <= 0)
+			return n < 0 ? (int)n : -ENOSPC;
+	}
+	return 0;
+}
+
+/* A hole that is refused for want of room may have been made in part, and there is no way back. */
+static int
+hole_call(void *arg, struct member *m, struct replica_at at)
+{
+	const struct fallocate_args *f = arg;
+	int rc = m->r->ops->fallocate(m->r, at.handle, f->mode, f->offset, f->len);
+
+	return room_lacks(rc) ? write_zeros(m, at.handle, f->offset, f->offset + f->len < f->size ? f->offset + f->len : f->size) : rc;
+}
+
+/* Zeros are what is there by now; that blocks are given to them is a favour. */
+static void
+allocate_again(struct volume *v, struct node *node, const struct fallocate_args *f)
+{
+	struct member *m;
+	int rc;
+
+	for_each_member(v, m) {
+		rc = m->r->ops->fallocate(m->r, node->file->handle[m->index], FALLOC_FL_KEEP_SIZE, f->offset, f->len);
+		(void)members_settle(v, m, rc, "allocating space");
+	}
+}
+
+/*
+ * Have the members make zeros of the range.  For FALLOC_FL_ZERO_RANGE room is
+ * asked for first: file systems that find none may have zeroed it by then, and
+ * nobody could tell what was there.  A hole takes none, or next to none; where
+ * neither that nor zeros can be had, what the tags say is put back.
+ */
+static int
+zero_members(struct volume *v, struct node *node, const struct fallocate_args *f)
+{
+	struct fallocate_args room = { f->mode & FALLOC_FL_KEEP_SIZE, f->offset, f->len, f->size };
+	struct fallocate_args hole = { FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, f->offset, f->len, f->size };
+	uint64_t end = f->offset + f->len < node->size ? f->offset + f->len : node->size;
+	bool zero = (f->mode & FALLOC_FL_ZERO_RANGE) != 0;
+	int rc;
+
+	if (zero && (rc = change_each(v, node, fallocate_call, fallocate_undo, &room, "allocating space")) != 0)
+		return rc;
+	if ((rc = change_each(v, node, hole_call, NULL, &hole, "punching a hole")) != 0) {
+		write_undo(v, node, f->offset / BLOCK, end, node->size);
+		return rc;
+	}
+	if (zero)
+		allocate_again(v, node, &room);
+	return 0;
+}
+
 /* A block of which only part becomes zeros, as it will be. */
 static int
 edge_zero(struct volume *v, struct node *node, uint64_t index, size_t from, size_t to, uint8_t *block)
@@ -478,7 +567,7 @@ zero_range(struct volume *v, struct node *node, struct fallocate_args *f)
 	    (tail && (rc = tags_make_room(v, node, last, 1)) != 0) ||
 	    (f->offset < end && (rc = tags_fetch(node->file->tags, &source, first, blocks_of(end) - first)) != 0))
 		return rc;
-	if ((rc = change_each(v, node, fallocate_call, fallocate_undo, f, "punching a hole")) != 0 || f->offset >= end)
+	if ((rc = zero_members(v, node, f)) != 0 || f->offset >= end)
 		return rc;
 
 	files_edge_forget(node->file, first, last - first + 1);

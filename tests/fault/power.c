@@ -677,6 +677,14 @@ layer_free(struct replica *r)
 	free(r);
 }
 
+static void
+layer_retire(struct replica *r, bool idle)
+{
+	struct layer *l = (struct layer *)r;
+
+	l->inner->ops->retire(l->inner, idle);
+}
+
 static const struct replica_ops layer_ops = {
 	.free = layer_free, .statfs = layer_statfs, .sync = layer_sync,
 	.dir_open = layer_dir_open, .dir_close = layer_dir_close, .pin = layer_pin, .dir_sync = layer_dir_sync, .list = layer_list,
@@ -686,6 +694,7 @@ static const struct replica_ops layer_ops = {
 	.xattr_get = layer_xattr_get, .xattr_set = layer_xattr_set, .xattr_remove = layer_xattr_remove, .xattr_list = layer_xattr_list,
 	.open = layer_open, .open_direct = layer_open_direct, .close = layer_close, .pread = layer_pread, .pwrite = layer_pwrite, .truncate = layer_truncate,
 	.fallocate = layer_fallocate, .seek = layer_seek, .fsync = layer_fsync, .drop_cache = layer_drop_cache, .lock = layer_lock,
+	.retire = layer_retire,
 };
 
 static int

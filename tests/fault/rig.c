@@ -20,6 +20,7 @@
 #include "volume/store.h"
 #include "volume/xattrs.h"
 
+#include "../far.h"
 #include "rig.h"
 
 #define SHOWN_MTIME_MAX 1000000000	/* a time that a step set; later ones are the clock's */
@@ -86,6 +87,8 @@ rig_init(struct rig *rig, unsigned members)
 
 	memset(rig, 0, sizeof(*rig));
 	rig->members = members;
+	rig->far = (uint32_t)rig_number("FAULT_FAR", FAULT_FAR);
+	rig->ack_fsync = rig_number("FAULT_ACK", FAULT_ACK) != 0;
 	pthread_mutex_init(&rig->plug.mutex, NULL);
 	snprintf(rig->base, sizeof(rig->base), "%s/rig.XXXXXX", scratch);
 	if (mkdtemp(rig->base) == NULL)
@@ -132,6 +135,8 @@ static int
 wrap(void *arg, unsigned index, struct replica **r)
 {
 	struct rig *rig = arg;
+	const struct peer_options peer = { .link_timeout_ms = 60000, .ack_fsync = rig->ack_fsync,
+	    .timeout_ms = rig->timeout_ms };
 	struct replica *wrapped;
 	int rc;
 
@@ -141,7 +146,23 @@ wrap(void *arg, unsigned index, struct replica **r)
 		return rc;
 	fault_join(wrapped, &rig->plug);
 	*r = wrapped;
+	if ((rig->far & 1u << index) == 0)
+		return 0;
+	if (far_put(wrapped, &peer, r, &rig->away[index]) != 0)
+		give_up("a replica far away");
 	return 0;
+}
+
+void
+rig_far_cut(struct rig *rig, unsigned i)
+{
+	far_cut(rig->away[i]);
+}
+
+void
+rig_far_stop(struct rig *rig, unsigned i, bool stop)
+{
+	far_stop(rig->away[i], stop);
 }
 
 bool
@@ -155,6 +176,19 @@ rig_pulled(struct rig *rig)
 	return pulled;
 }
 
+/* All peers were freed. */
+static void
+far_ends(struct rig *rig)
+{
+	unsigned i;
+
+	for (i = 0; i < RIG_MEMBERS_MAX; i++) {
+		if (rig->away[i] != NULL)
+			far_done(rig->away[i]);
+		rig->away[i] = NULL;
+	}
+}
+
 int
 rig_open(struct rig *rig)
 {
@@ -163,13 +197,16 @@ rig_open(struct rig *rig)
 	    .timeout_ms = rig->timeout_ms, .watch_all = true, .degraded = rig->degraded,
 	    .wrap = wrap, .wrap_arg = rig };
 	unsigned i;
+	int rc;
 
 	for (i = 0; i < rig->members; i++)
 		paths[i] = rig->path[i];
 	memset(rig->open, 0, sizeof(rig->open));
 	rig->steps = 0;
 	rig->v = NULL;
-	return volume_open(&options, &rig->v);
+	if ((rc = volume_open(&options, &rig->v)) != 0)
+		far_ends(rig);
+	return rc;
 }
 
 int
@@ -186,6 +223,7 @@ rig_close(struct rig *rig)
 	memset(rig->open, 0, sizeof(rig->open));
 	rc = volume_close(rig->v);
 	rig->v = NULL;
+	far_ends(rig);
 	return rc;
 }
 
@@ -387,7 +425,7 @@ write_file(struct rig *rig, struct node *node, uint64_t offset, size_t len, char
 	/* After a short write the rest, as programs do. */
 	for (done = 0; done < len && n >= 0; done += n < 0 ? 0 : (size_t)n) {
 		part = len - done < FILE_IO_MAX ? len - done : FILE_IO_MAX;
-		n = file_write(rig->v, node, data + done, part, offset + done, false, false);
+		n = file_write(rig->v, node, data + done, part, offset + done, 0);
 	}
 	rc = n < 0 ? (int)n : 0;
 	flusher(rig);
@@ -450,6 +488,8 @@ change(struct rig *rig, struct node *node, const char *verb, const char *a, cons
 		return write_file(rig, node, node->size, strtoull(a, NULL, 0), *b);
 	if (strcmp(verb, "punch") == 0)
 		return fallocate_file(rig, node, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, strtoull(a, NULL, 0), strtoull(b, NULL, 0));
+	if (strcmp(verb, "zero") == 0)
+		return fallocate_file(rig, node, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, strtoull(a, NULL, 0), strtoull(b, NULL, 0));
 	if (strcmp(verb, "allocate") == 0)
 		return fallocate_file(rig, node, 0, strtoull(a, NULL, 0), strtoull(b, NULL, 0));
 	if (strcmp(verb, "fsync") == 0)

@@ -19,6 +19,20 @@
 #define RIG_OPEN_MAX 8
 #define RIG_STEPS_MAX 40
 
+/* What the environment's variables of these names are unless they are set; the makefile may say so, too. */
+#ifndef FAULT_FAR
+#define FAULT_FAR 0
+#endif
+#ifndef FAULT_ACK
+#define FAULT_ACK 0
+#endif
+#ifndef FAULT_STRIDE
+#define FAULT_STRIDE 1
+#endif
+#ifndef FAULT_SECONDS
+#define FAULT_SECONDS 20
+#endif
+
 struct rig {
 	char base[PATH_MAX / 4];
 	unsigned members;
@@ -30,6 +44,9 @@ struct rig {
 	/* Put around each replica, below the plug; NULL: nothing. */
 	int (*wrap)(void *arg, unsigned index, struct replica **r);
 	void *wrap_arg;
+	uint32_t far;			/* a bit for each replica that is put far away (tests/far.h); FAULT_FAR in the environment */
+	struct far *away[RIG_MEMBERS_MAX];	/* their far ends, until the volume is closed */
+	bool ack_fsync;			/* which may lag behind then; FAULT_ACK=1 */
 	unsigned timeout_ms;		/* of every call, once the threads are started; 0: none */
 	struct { struct node *node; char name[160]; } open[RIG_OPEN_MAX];
 	unsigned steps;		/* after which the flusher may have come by */
@@ -70,6 +87,10 @@ char *rig_tree(struct rig *rig);
 char *rig_copy(struct rig *rig, unsigned i);
 /* rig_fsck(rig, out): fsck.mendfs -n; its exit bits, and what it says; malloc'd. */
 int rig_fsck(struct rig *rig, char **out);
+
+/* rig_far_cut(rig, i), rig_far_stop(rig, i, stop): as far_cut and far_stop, of a replica that is far away and in use. */
+void rig_far_cut(struct rig *rig, unsigned i);
+void rig_far_stop(struct rig *rig, unsigned i, bool stop);
 
 /* rig_number(name, otherwise): the value of an environment variable. */
 uint64_t rig_number(const char *name, uint64_t otherwise);

@@ -230,7 +230,7 @@ run(const struct scenario *s, unsigned members)
 		cut_at(s, steps, count, nth, true);
 		go_on = false;
 	}
-	for (nth = 1; go_on; nth += rig_number("FAULT_STRIDE", 1)) {
+	for (nth = 1; go_on; nth += rig_number("FAULT_STRIDE", FAULT_STRIDE)) {
 		go_on = cut_at(s, steps, count, nth, false);
 		if (go_on && (rig.plug.op == FAULT_PWRITE || rig.plug.op == FAULT_STORE))
 			cut_at(s, steps, count, nth, true);

@@ -407,6 +407,126 @@ START_TEST(cut_off_resync)
 }
 END_TEST
 
+/* What was opened as ${name} is ${len} bytes of ${letter}. */
+static void
+expect(const char *name, size_t len, char letter)
+{
+	uint8_t *data = NULL;
+	size_t found, i;
+	int rc;
+
+	rc = rig_read(&rig, name, &data, &found);
+	ck_assert_msg(rc == 0, "%s: %s", name, strerror(-rc));
+	ck_assert_uint_eq(found, len);
+	for (i = 0; i < len; i++)
+		ck_assert_msg(data[i] == rig_byte(letter, i), "%s: byte %zu", name, i);
+	free(data);
+}
+
+static void
+await_sync(void)
+{
+	int i;
+
+	for (i = 0; i < RESYNC_MS && members_in_sync(rig.v) < 2; i++) {
+		if (i % 20 == 0)
+			volume_hurry(rig.v);
+		usleep(1000);
+	}
+	ck_assert_uint_eq(members_in_sync(rig.v), 2);
+}
+
+static void *
+write_on(void *arg)
+{
+	while (!atomic_load((atomic_bool *)arg))
+		step("write @b 0 9000 q");
+	return NULL;
+}
+
+static void
+open_and_unlink(void)
+{
+	/* The last one has another name, that nobody has looked up. */
+	static const char *const names[] = { "a", "b", "c", "d", "e" };
+	char text[32];
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(text, sizeof(text), "open %s", names[i]);
+		step(text);
+		/* Of half of them something was read before, and they are in use. */
+		if (i % 2 == 0)
+			expect(names[i], i == 2 ? 900000 : 9000, names[i][0]);
+		snprintf(text, sizeof(text), "unlink %s", names[i]);
+		step(text);
+	}
+}
+
+/*
+ * Files without a name are brought along by a resync: when the other replica is
+ * lost right after it, whoever has them open reads and writes on.
+ * _i: they were unlinked before the loss or after it; somebody writes meanwhile or not.
+ */
+START_TEST(nameless_files)
+{
+	const struct fault_rule dead = { .ops = FAULT_ALL, .nth = 1, .error = ENXIO };
+	atomic_bool stop = false;
+	pthread_t thread;
+
+	open_volume();
+	step("create a");
+	step("write a 0 9000 a");
+	step("create b");
+	step("write b 0 9000 q");
+	step("create c");
+	step("write c 0 900000 c");
+	step("create d");
+	step("write d 0 900000 d");
+	step("create e");
+	step("write e 0 9000 e");
+	step("mkdir f");
+	step("link e f/g");
+	ck_assert_int_eq(rig_close(&rig), 0);
+	rig.timeout_ms = 0;
+	open_volume();
+	if (_i % 2 == 0)
+		open_and_unlink();
+	/* Then nothing tells that these are to be looked at. */
+	if (_i == 0)
+		step("sync");
+	fault_set(failing[1], &dead);
+	step("create x");
+	ck_assert_uint_eq(members_in_sync(rig.v), 1);
+	if (_i % 2 == 1)
+		open_and_unlink();
+	step("write @b 0 9000 q");
+	if (_i >= 2)
+		ck_assert_int_eq(pthread_create(&thread, NULL, write_on, &stop), 0);
+	fault_set(failing[1], NULL);
+	await_sync();
+	fault_set(failing[0], &dead);
+	expect("@e", 9000, 'e');
+	if (_i >= 2) {
+		usleep(20000);
+		atomic_store(&stop, true);
+		pthread_join(thread, NULL);
+	}
+	step("write @a 4096 4904 a");
+	step("append @d 9 z");
+	step("truncate @d 900000");
+	expect("@a", 9000, 'a');
+	expect("@b", 9000, 'q');
+	expect("@c", 900000, 'c');
+	expect("@d", 900000, 'd');
+	step("fsync @d");
+	/* By now it may be back. */
+	ck_assert_int_ne(rig.v->members[0].away_since, 0);
+	fault_set(failing[0], NULL);
+	close_and_compare();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -426,6 +546,7 @@ main(void)
 	tcase_add_loop_test(tcase, unreadable, 0, (int)(sizeof(errors) / sizeof(errors[0])));
 	tcase_add_loop_test(tcase, unchangeable, 0, (int)(sizeof(write_errors) / sizeof(write_errors[0])));
 	tcase_add_loop_test(tcase, cut_off_resync, 1, 1 + CUT_STRIDE);
+	tcase_add_loop_test(tcase, nameless_files, 0, 4);
 	suite_add_tcase(suite, tcase);
 	rc = check_main(suite);
 	rig_end();

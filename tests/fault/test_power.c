@@ -401,7 +401,7 @@ START_TEST(power)
 		return;
 	}
 	first = seed = rig_number("FAULT_FIRST", 1);
-	end = clock_monotonic_ms() + rig_number("FAULT_SECONDS", 20) * 1000;
+	end = clock_monotonic_ms() + rig_number("FAULT_SECONDS", FAULT_SECONDS) * 1000;
 	do
 		run_seed(seed++, members);
 	while (clock_monotonic_ms() < end);
@@ -417,7 +417,7 @@ main(void)
 	int failed;
 	TCase *tcase = tcase_create("power");
 
-	tcase_set_timeout(tcase, (double)(rig_number("FAULT_SECONDS", 20) + 60));
+	tcase_set_timeout(tcase, (double)(rig_number("FAULT_SECONDS", FAULT_SECONDS) + 60));
 	tcase_add_test(tcase, power);
 	suite_add_tcase(suite, tcase);
 	rig_begin();

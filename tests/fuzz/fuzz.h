@@ -20,6 +20,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+/* In a harness whose inputs take long: how many the driver breeds, instead of 20,000. */
+extern const unsigned long fuzz_inputs __attribute__((weak));
+
 /* Like assert(), whatever NDEBUG says. */
 #define FUZZ_ASSERT(condition) do {						\
 	if (!(condition)) {							\

@@ -51,6 +51,12 @@ for i in {1..20}; do
 	dd if=/dev/zero of="$MNT/big" bs=1M count=12 status=none || fail "$i: no room for the big one"
 	rm "$MNT/big"
 done
+# Written past the cache: what fits is there, what does not fit is not, and it is for want of room.
+dd if=/dev/urandom of="$MNT/direct" bs=1000k count=100 oflag=direct status=none 2>"$T/err" && fail "100 MB on 24 MiB"
+grep -q 'No space left' "$T/err" || fail "wanted ENOSPC of a direct write: $(cat "$T/err")"
+size=$(stat -c %s "$MNT/direct")
+[ $((size % 1024000)) -eq 0 ] && [ "$size" -gt 0 ] || fail "a direct write was cut short: $size bytes"
+rm "$MNT/direct"
 same "overwritten at the brim" Precious "$(cat "$MNT/precious")"
 all_well
 

@@ -15,7 +15,8 @@ ORACLE_PROGRAM=$BUILD/tests/model/oracle
 [ -x "$ORACLE_PROGRAM" ] || skip "needs $ORACLE_PROGRAM: make check TESTS="
 FSDOWN=$(helper tests/integration/fsdown) || fail "cannot build fsdown"
 FLIP=$(helper tools/dev/flip) || fail "cannot build flip"
-LOSE_S=30 SYNC_S=240	# within which a loss is noticed, and all is in sync again
+LOSE_S=30 SYNC_S=${LONG:+900}	# within which a loss is noticed, and all is in sync again
+SYNC_S=${SYNC_S:-240}
 STUCK_S=60		# without one system call of the oracle's: it hangs
 
 # ---- the volume: an ext4, an XFS, and a Btrfs behind a process

@@ -191,7 +191,8 @@ mount_up() {
 
 try_mount() {
 	local i known=
-	mendfs -f ${1:+-o "$1"} "${REPLICAS[@]}" "$MNT" >>"$LOG" 2>&1 &
+	# shellcheck disable=SC2086 # words
+	${MOUNT_AT:-} mendfs -f ${1:+-o "$1"} "${REPLICAS[@]}" "$MNT" >>"$LOG" 2>&1 &
 	DAEMON=$!
 	for i in "${MOUNTS[@]+"${MOUNTS[@]}"}"; do [ "$i" = "$MNT" ] && known=1; done
 	[ -n "$known" ] || MOUNTS+=("$MNT")

@@ -5,7 +5,8 @@ check_PROGRAMS += tests/integration/treesum tests/integration/mksock \
 	tests/integration/reseal tests/integration/mmapwork \
 	tests/integration/manyfiles tests/integration/rawread \
 	tests/integration/fsdown tests/integration/passfs \
-	tests/integration/powerdisk
+	tests/integration/powerdisk tests/integration/delayproxy \
+	tests/integration/idlers
 tests_integration_treesum_SOURCES = tests/integration/treesum.c
 tests_integration_mksock_SOURCES = tests/integration/mksock.c
 tests_integration_reseal_SOURCES = tests/integration/reseal.c
@@ -17,6 +18,9 @@ tests_integration_passfs_LDADD = $(FUSE3_LIBS)
 tests_integration_rawread_SOURCES = tests/integration/rawread.c
 tests_integration_powerdisk_SOURCES = tests/integration/powerdisk.c
 tests_integration_powerdisk_LDADD = $(FUSE3_LIBS)
+tests_integration_delayproxy_SOURCES = tests/integration/delayproxy.c
+tests_integration_idlers_SOURCES = tests/integration/idlers.c
+tests_integration_idlers_LDADD = $(LIBS_REPLICA)
 tests_integration_manyfiles_SOURCES = tests/integration/manyfiles.c
 
 integration_tests = \
@@ -41,6 +45,7 @@ integration_tests = \
 	tests/integration/27-hang.sh \
 	tests/integration/27-lost.sh \
 	tests/integration/28-control.sh \
+	tests/integration/28-key.sh \
 	tests/integration/29-explain.sh \
 	tests/integration/29-onevent.sh \
 	tests/integration/29-status.sh \
@@ -61,8 +66,16 @@ integration_tests = \
 	tests/integration/70-quarantine.sh \
 	tests/integration/72-fork.sh \
 	tests/integration/74-membership.sh \
-	tests/integration/76-operations.sh
+	tests/integration/76-operations.sh \
+	tests/integration/80-remote.sh \
+	tests/integration/81-links.sh \
+	tests/integration/82-remote-kills.sh \
+	tests/integration/83-strangers.sh \
+	tests/integration/84-far.sh \
+	tests/integration/85-spoiled-line.sh \
+	tests/integration/86-ssh.sh \
+	tests/integration/87-ack-fsync.sh
 dist_noinst_SCRIPTS += $(integration_tests)
-dist_noinst_DATA += tests/integration/lib.sh
+dist_noinst_DATA += tests/integration/lib.sh tests/integration/hosts.sh
 
 TESTS += tests/integration/10-mount.sh tests/integration/20-rot.sh

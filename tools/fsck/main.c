@@ -15,6 +15,8 @@
 #include "bar.h"
 #include "check/check.h"
 #include "check/sink.h"
+#include "replica/open.h"
+#include "replica/url.h"
 #include "online.h"
 
 #define PROGRAM "fsck.mendfs"
@@ -147,6 +149,10 @@ add_replica(struct options *o, const char *path)
 		fprintf(stderr, PROGRAM ": more than %d replicas\n", REPLICAS_MAX);
 		return EXIT_USAGE;
 	}
+	if (!o->mounted && !replica_open_local(path)) {
+		o->replicas[o->replica_count++] = path;
+		return 0;
+	}
 	if (o->mounted || (o->replica_count > 0 && control_place_find(path, &o->place, o->below) == 0)) {
 		fprintf(stderr, PROGRAM ": %s: one mounted volume, or replicas of one that is not mounted\n", path);
 		return EXIT_USAGE;
@@ -167,10 +173,18 @@ add_argument(struct options *o, char *argument)
 	char *part, *rest;
 	int rc = 0;
 
-	if (strchr(argument, ':') == NULL || stat(argument, &st) == 0)
+	if (strchr(argument, ':') == NULL || (replica_open_local(argument) && stat(argument, &st) == 0))
 		return add_replica(o, argument);
-	for (part = strtok_r(argument, ":", &rest); rc == 0 && part != NULL; part = strtok_r(NULL, ":", &rest))
-		rc = add_replica(o, part);
+	for (part = argument; rc == 0 && part != NULL; part = rest) {
+		/* A URL's own colons part nothing, up to the slash that follows its host. */
+		rest = part + url_authority(part);
+		rest += strcspn(rest, ":");
+		rest = *rest != '\0' ? rest : NULL;
+		if (rest != NULL)
+			*rest++ = '\0';
+		if (*part != '\0')
+			rc = add_replica(o, part);
+	}
 	return rc;
 }
 

@@ -47,6 +47,7 @@ int replace_run(const struct command *command, int argc, char **argv);
 int quarantine_run(const struct command *command, int argc, char **argv);
 int resolve_run(const struct command *command, int argc, char **argv);
 int explain_run(const struct command *command, int argc, char **argv);
+int key_run(const struct command *command, int argc, char **argv);
 int metrics_run(const struct command *command, int argc, char **argv);
 int resync_run(const struct command *command, int argc, char **argv);
 int scrub_command(const struct command *command, int argc, char **argv);

@@ -83,6 +83,7 @@ print_reader(const json_t *line)
 		{ "first", "read=first" },
 		{ "round-robin", "read=round-robin: it is the next in turn" },
 		{ "load", "the file's home is several times as busy or slow" },
+		{ "near", "it is the only one in sync that is on this machine" },
 		{ "open", "the file is in use, and open there" },
 	};
 	const char *why = text_or(line, "reader_why", "");
@@ -96,7 +97,7 @@ print_reader(const json_t *line)
 			printf("  read from: %s\n", reasons[i].text);
 	}
 	if (strcmp(why, "home") == 0)
-		printf("  read from: its home, for id %" PRIu64 " modulo %" PRIu64 " replicas in sync is %" PRIu64 "\n",
+		printf("  read from: its home, for id %" PRIu64 " modulo %" PRIu64 " replicas is %" PRIu64 "\n",
 		    number(line, "id"), number(line, "in_sync"), number(line, "home"));
 }
 

@@ -8,7 +8,7 @@
 #include "command.h"
 #include "meta/label.h"
 #include "meta/quarantine.h"
-#include "replica/dir.h"
+#include "replica/open.h"
 #include "util/log.h"
 
 struct collecting { struct kept *kept; const struct kept_replica *replica; };
@@ -45,12 +45,13 @@ by_time(const void *a, const void *b)
 static int
 read_one(struct kept *kept, struct kept_replica *replica)
 {
+	const struct replica_open_options looking = { .read_only = true };
 	struct collecting c = { kept, replica };
 	struct replica *r;
 	struct label label;
 	int rc;
 
-	if ((rc = dir_replica_open(replica->path, true, &r)) != 0)
+	if ((rc = replica_open(replica->path, &looking, &r)) != 0)
 		return rc;
 	if (replica->name[0] == '\0') {
 		rc = label_read(r, &label);

@@ -4,6 +4,7 @@ mendctl_SOURCES = \
 	tools/mendctl/explain.c \
 	tools/mendctl/kept.c \
 	tools/mendctl/kept.h \
+	tools/mendctl/key.c \
 	tools/mendctl/main.c \
 	tools/mendctl/membership.c \
 	tools/mendctl/metrics.c \

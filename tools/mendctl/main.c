@@ -23,6 +23,10 @@ static const struct command commands[] = {
 	{ "resolve", "--keep NAME|REPLICA REPLICA...",
 	    "settle a fork: which side wins; of replicas that are not mounted", resolve_run },
 	{ "explain", "[--json] PATH", "what each replica has of a file, and what would be made of it", explain_run },
+	{ "key", "new [-f FILE]\n"
+	    "  " PROGRAM " key show [FILE]\n"
+	    "  " PROGRAM " key trust HOST[:PORT] KEY",
+	    "this machine's key for replicas on others; which key a server must have", key_run },
 	{ "metrics", "MOUNTPOINT", "the same in numbers, as Prometheus reads them", metrics_run },
 	{ "resync", "MOUNTPOINT", "look for replicas that are away now", resync_run },
 	{ "scrub", "start|pause|resume|stop|status MOUNTPOINT[/PATH] [--rate BYTES[K|M|G]] [--sample PERCENT] [--for TIME] [--wait] [--json]",

@@ -2,12 +2,12 @@
 
 #include "command.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "replica/open.h"
 #include "util/log.h"
 #include "util/text.h"
 
@@ -44,14 +44,19 @@ print_list(const struct list *list)
 	    list->in_sync, list->count + list->unnamed);
 }
 
-/* The daemon knows directories by their whole paths. */
+/* The daemon knows directories by their whole paths, and URLs in one spelling. */
 static int
 set_directory(json_t *request, const char *path)
 {
-	char *real;
+	char why[REPLICA_OPEN_WHY_MAX], *real;
+	int rc;
 
-	if ((real = realpath(path, NULL)) == NULL) {
-		log_error("%s: %s; is the disk mounted and the path right?", path, strerror(errno));
+	if ((rc = replica_open_real(path, &real)) != 0) {
+		if (replica_open_local(path))
+			snprintf(why, sizeof(why), "%s; is the disk mounted and the path right?", strerror(-rc));
+		else
+			replica_open_explain(path, rc, why);
+		log_error("%s: %s", path, why);
 		return EXIT_FAILED;
 	}
 	jsonline_set_name(request, "directory", real);
@@ -63,8 +68,10 @@ set_directory(json_t *request, const char *path)
 static void
 set_replica(json_t *request, const char *which)
 {
-	char *real = strchr(which, '/') != NULL ? realpath(which, NULL) : NULL;
+	char *real = NULL;
 
+	if (strchr(which, '/') != NULL)
+		(void)replica_open_real(which, &real);
 	jsonline_set_name(request, "replica", real != NULL ? real : which);
 	free(real);
 }

@@ -9,7 +9,7 @@
 
 #include "command.h"
 #include "meta/quarantine.h"
-#include "replica/dir.h"
+#include "replica/open.h"
 #include "util/log.h"
 #include "util/text.h"
 
@@ -127,7 +127,7 @@ purge_one(const struct kept_version *v)
 	struct replica *r;
 	int rc;
 
-	if ((rc = dir_replica_open(v->replica->path, false, &r)) == 0) {
+	if ((rc = replica_open(v->replica->path, NULL, &r)) == 0) {
 		rc = quarantine_purge(r, v->slot);
 		r->ops->free(r);
 	}
@@ -145,7 +145,7 @@ sweep(const struct kept *kept)
 	unsigned i;
 
 	for (i = 0; i < kept->replica_count; i++) {
-		if (kept->replicas[i].unread || dir_replica_open(kept->replicas[i].path, false, &r) != 0)
+		if (kept->replicas[i].unread || replica_open(kept->replicas[i].path, NULL, &r) != 0)
 			continue;
 		(void)quarantine_sweep(r);
 		r->ops->free(r);

@@ -94,6 +94,23 @@ print_rate(const char *what, const json_t *rate)
 	printf("%s %" PRIu64 "/s, %s/s", what, number(rate, "count"), size_text(number(rate, "bytes"), size));
 }
 
+/* The connection to one on another machine. */
+static void
+print_link(const json_t *link)
+{
+	char in[SIZE_TEXT], out[SIZE_TEXT], window[SIZE_TEXT], since[TIME_TEXT];
+
+	if (!jsonline_get_flag(link, "connected")) {
+		printf("      not connected: %s\n", text_or(link, "why_not", "not tried yet"));
+		return;
+	}
+	printf("      connected since %s, %s in, %s out, an answer takes %" PRIu64 " us\n", time_text(number(link, "since"), since),
+	    size_text(number(link, "bytes_in"), in), size_text(number(link, "bytes_out"), out), number(link, "round_trip_ns") / 1000);
+	if (strcmp(text_or(link, "ack", ""), "fsync") == 0)
+		printf("      ack=fsync: %s in %" PRIu64 " requests are unconfirmed\n", size_text(number(link, "window_bytes"), window),
+		    number(link, "window_requests"));
+}
+
 static void
 print_replica(const json_t *r)
 {
@@ -104,6 +121,8 @@ print_replica(const json_t *r)
 	    time_text(number(r, "since"), since), jsonline_get_flag(r, "since_mount") ? " (the mount) or before" : "");
 	if (resync != NULL)
 		print_lack(r);
+	if (json_object_get(r, "link") != NULL)
+		print_link(json_object_get(r, "link"));
 	printf("      ");
 	print_rate("reads", json_object_get(r, "reads_per_second"));
 	print_rate(", writes", json_object_get(r, "writes_per_second"));

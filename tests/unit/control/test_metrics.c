@@ -19,7 +19,8 @@ two_replicas(void)
 
 	s.replicas[0] = (struct status_replica){ .path = path_a, .reads = { 5, 4096 }, .latency_ns = 1500000,
 	    .space_known = true, .space_total = 100, .space_free = 50, .mended = 7 };
-	s.replicas[1] = (struct status_replica){ .path = path_b, .state = STATUS_RESYNCING, .resync_done = 1, .resync_total = 9 };
+	s.replicas[1] = (struct status_replica){ .path = path_b, .state = STATUS_RESYNCING, .resync_done = 1, .resync_total = 9,
+	    .far = true, .linked = true, .wire_out = 77, .round_trip_ns = 10000000 };
 	return s;
 }
 
@@ -129,6 +130,10 @@ static const struct { const char *line; bool there; } expected[] = {
 	{ "mendfs_replica_mended_total{mountpoint=\"/m\",replica=\"/a\"} 7\n", true },
 	{ "mendfs_replica_size_bytes{mountpoint=\"/m\",replica=\"/a\"} 100\n", true },
 	{ "mendfs_replica_resync_expected{mountpoint=\"/m\",replica=\"/b\"} 9\n", true },
+	{ "mendfs_replica_link_up{mountpoint=\"/m\",replica=\"/b\"} 1\n", true },
+	{ "mendfs_replica_link_sent_bytes_total{mountpoint=\"/m\",replica=\"/b\"} 77\n", true },
+	{ "mendfs_replica_link_round_trip_seconds{mountpoint=\"/m\",replica=\"/b\"} 0.010000000\n", true },
+	{ "mendfs_replica_link_up{mountpoint=\"/m\",replica=\"/a\"}", false },
 	/* What is not known is not there. */
 	{ "mendfs_replica_size_bytes{mountpoint=\"/m\",replica=\"/b\"}", false },
 	{ "mendfs_replica_resync_done{mountpoint=\"/m\",replica=\"/a\"}", false },

@@ -86,7 +86,7 @@ static const struct { const char *text, *where, *what; } bad[] = {
 	{ "codec = crc\njunk\n", "/etc/mendfs/t.conf:1: ", "crc" },
 	{ "[mendfs]\nro = yes\n", "/etc/mendfs/t.conf:2: ", "[mendfs]" },
 	{ "replica =\n", "/etc/mendfs/t.conf:1: ", "replica" },
-	{ "replica = ssh://host/dir\n", "/etc/mendfs/t.conf:1: ", "ssh://host/dir" },
+	{ "replica = ssh://host\n", "/etc/mendfs/t.conf:1: ", "ssh://host" },
 };
 
 START_TEST(bad_lines_are_named)

@@ -124,6 +124,9 @@ START_TEST(plain_command_line)
 	ck_assert_uint_eq(options.volume.min_replicas, 1);
 	ck_assert_uint_eq(options.volume.timeout_ms, 30000);
 	ck_assert(!options.volume.watch_all);
+	ck_assert(!options.volume.peer.ack_fsync);
+	ck_assert_uint_eq(options.volume.peer.link_timeout_ms, 10000);
+	ck_assert_uint_eq(options.volume.peer.window_bytes, 16u << 20);
 	ck_assert_int_eq(options.volume.read_policy, VOLUME_READ_AUTO);
 	ck_assert_int_eq(options.log_level, LOG_LEVEL_INFO);
 	ck_assert_ptr_null(options.volume.key_file);
@@ -146,10 +149,24 @@ START_TEST(on_event)
 }
 END_TEST
 
+START_TEST(urls_are_replicas)
+{
+	ck_assert_int_eq(parse("mendfs a mend://Host:7/x mnt"), 0);
+	ck_assert_uint_eq(options.volume.replica_count, 2);
+	ck_assert(is_below(options.volume.replicas[0], "a"));
+	ck_assert_str_eq(options.volume.replicas[1], "mend://Host:7/x");
+	ck_assert_int_eq(parse_as("mount.mendfs /a:ssh://h:2/b:mend://h/x mnt", true), 0);
+	ck_assert_uint_eq(options.volume.replica_count, 3);
+	ck_assert_str_eq(options.volume.replicas[1], "ssh://h:2/b");
+	ck_assert_str_eq(options.volume.replicas[2], "mend://h/x");
+}
+END_TEST
+
 START_TEST(all_options)
 {
 	ck_assert_int_eq(parse("mendfs -f -o ro,degraded,adopt,codec=blake2b,key-file=k,read=first a b mnt "
-	    "-o min-replicas=2,timeout=5,watch=all,log-level=warning,max_threads=7"), 0);
+	    "-o min-replicas=2,timeout=5,watch=all,log-level=warning,max_threads=7,"
+	    "ack=fsync,link-timeout=3,window=2"), 0);
 	ck_assert(options.foreground);
 	ck_assert(options.volume.read_only && options.volume.degraded && options.volume.adopt);
 	ck_assert(options.volume.codec_given);
@@ -159,6 +176,9 @@ START_TEST(all_options)
 	ck_assert_uint_eq(options.volume.min_replicas, 2);
 	ck_assert_uint_eq(options.volume.timeout_ms, 5000);
 	ck_assert(options.volume.watch_all);
+	ck_assert(options.volume.peer.ack_fsync);
+	ck_assert_uint_eq(options.volume.peer.link_timeout_ms, 3000);
+	ck_assert_uint_eq(options.volume.peer.window_bytes, 2u << 20);
 	ck_assert_int_eq(options.log_level, LOG_LEVEL_WARNING);
 	ck_assert_uint_eq(options.max_threads, 7);
 
@@ -299,7 +319,8 @@ static const struct { const char *line, *what; } bad[] = {
 	{ "mendfs --nosuch a b mnt", "--nosuch" },
 	{ "mendfs a b mnt -o", "-o" },
 	{ "mendfs a b mnt -o remount,ro", "remount" },
-	{ "mendfs mend://h:1/x mnt", "mend://h:1/x" },
+	{ "mendfs mend://h:1x/x mnt", "mend://h:1x/x" },
+	{ "mendfs nfs://h/x mnt", "nfs://h/x" },
 	{ "mendfs a::b mnt", "empty path" },
 };
 
@@ -331,6 +352,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, plain_command_line);
 	tcase_add_test(tcase, on_event);
+	tcase_add_test(tcase, urls_are_replicas);
 	tcase_add_test(tcase, all_options);
 	tcase_add_test(tcase, debug_is_in_the_foreground);
 	tcase_add_test(tcase, help_and_version_need_nothing_else);

@@ -83,6 +83,23 @@ START_TEST(colons_are_escaped_in_lists_and_literal_in_the_file)
 }
 END_TEST
 
+/* The colons before and after a host are the URL's; one in its path is written as in any other. */
+START_TEST(urls_stand_in_lists)
+{
+	ck_assert_int_eq(set(SETTINGS_COMMAND_LINE, "replica",
+	    "/a:mend://host:7000/x:ssh://me@[::1]:22/srv/a\\:b:mend://h/y:/c"), 0);
+	ck_assert_uint_eq(settings.replica_count, 5);
+	ck_assert_str_eq(settings.replicas[0], "/a");
+	ck_assert_str_eq(settings.replicas[1], "mend://host:7000/x");
+	ck_assert_str_eq(settings.replicas[2], "ssh://me@[::1]:22/srv/a:b");
+	ck_assert_str_eq(settings.replicas[3], "mend://h/y");
+	ck_assert_str_eq(settings.replicas[4], "/c");
+	teardown();
+	ck_assert_int_eq(set(SETTINGS_FILE, "replica", "ssh://host/srv/a:b"), 0);
+	ck_assert_str_eq(settings.replicas[0], "ssh://host/srv/a:b");
+}
+END_TEST
+
 START_TEST(replica_lists_are_checked)
 {
 	char list[4 * (VOLUME_REPLICAS_MAX + 1)] = "/r";
@@ -90,8 +107,10 @@ START_TEST(replica_lists_are_checked)
 
 	ck_assert_int_eq(set(SETTINGS_COMMAND_LINE, "replica", "/a::/b"), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(settings.error, "empty path"));
-	ck_assert_int_eq(set(SETTINGS_COMMAND_LINE, "replica", "mend://host:7000/x"), -EINVAL);
-	ck_assert_ptr_nonnull(strstr(settings.error, "mend://host:7000/x"));
+	ck_assert_int_eq(set(SETTINGS_COMMAND_LINE, "replica", "http://host:7000/x"), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(settings.error, "http://host:7000/x"));
+	ck_assert_int_eq(set(SETTINGS_COMMAND_LINE, "replica", "/a:mend://host"), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(settings.error, "no export"));
 	teardown();
 	for (i = 1; i < VOLUME_REPLICAS_MAX; i++)
 		strcat(list, ":/r");
@@ -114,6 +133,9 @@ static const struct { const char *name, *value, *remedy; } bad[] = {
 	{ "timeout", "86401", "0 to 86400" },
 	{ "timeout", "soon", "0 to 86400" },
 	{ "watch", "none", "auto or all" },
+	{ "ack", "never", "write or fsync" },
+	{ "link-timeout", "0", "1 to 3600" },
+	{ "window", "2000", "1 to 1024" },
 	{ "max_threads", "99999999999999999999", "1 to 1024" },
 	{ "ro", "perhaps", "yes or no" },
 	{ "key-file", "", "behind the =" },
@@ -192,6 +214,7 @@ main(void)
 	tcase_add_test(tcase, the_same_source_again_overrides);
 	tcase_add_test(tcase, replicas_of_the_highest_source_replace_the_others);
 	tcase_add_test(tcase, colons_are_escaped_in_lists_and_literal_in_the_file);
+	tcase_add_test(tcase, urls_stand_in_lists);
 	tcase_add_test(tcase, replica_lists_are_checked);
 	tcase_add_loop_test(tcase, bad_values_are_named, 0, sizeof(bad) / sizeof(bad[0]));
 	tcase_add_test(tcase, a_bad_value_is_refused_also_where_it_would_not_count);

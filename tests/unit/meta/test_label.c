@@ -145,6 +145,27 @@ START_TEST(each_failure)
 }
 END_TEST
 
+/* No new file, and none that grows: it is written again and again all the same. */
+START_TEST(full_disk)
+{
+	const struct fault_rule full = { .ops = FAULT_MASK(FAULT_CREATE) | FAULT_MASK(FAULT_GROW) | FAULT_MASK(FAULT_FALLOCATE),
+	    .nth = 1, .error = ENOSPC };
+	int i;
+
+	ck_assert_int_eq(label_write(r, &label), 0);
+	fault_set(r, &full);
+	for (i = 0; i < 10; i++) {
+		label.events++;
+		ck_assert_int_eq(label_write(r, &label), 0);
+		expect_events(label.events);
+	}
+	fault_set(r, NULL);
+	label.events++;
+	ck_assert_int_eq(label_write(r, &label), 0);
+	expect_events(label.events);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -158,6 +179,7 @@ main(void)
 	tcase_add_test(tcase, spoiled);
 	tcase_add_test(tcase, invalid_is_not_written);
 	tcase_add_test(tcase, each_failure);
+	tcase_add_test(tcase, full_disk);
 	suite_add_tcase(suite, tcase);
 	return scratch_main(suite);
 }

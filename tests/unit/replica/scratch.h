@@ -18,6 +18,9 @@
 
 #include "replica/dir.h"
 
+#ifdef SCRATCH_FAR
+#include "../../far.h"
+#endif
 #include "../check_main.h"
 
 #define NOBODY 65534
@@ -25,6 +28,9 @@
 static char scratch[PATH_MAX / 2];	/* of the whole program */
 static char top[PATH_MAX / 2 + 16];	/* of the test: its replica */
 static struct replica *r;		/* of the test */
+#ifdef SCRATCH_FAR
+static struct far *scratch_far;		/* where it is: the tests of a directory, made far away */
+#endif
 
 static inline int
 scratch_remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -43,6 +49,10 @@ scratch_setup(void)
 	ck_assert_int_eq(nftw(top, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT, 1);
 	ck_assert_int_eq(mkdir(top, 0755), 0);
 	ck_assert_int_eq(dir_replica_open(top, false, &r), 0);
+#ifdef SCRATCH_FAR
+	ck_assert_int_eq(far_put(r, &(struct peer_options){ .link_timeout_ms = 30000 }, &r, &scratch_far), 0);
+	ck_assert_int_eq(r->ops->lock(r, true), 0);
+#endif
 }
 
 static inline void
@@ -50,6 +60,9 @@ scratch_teardown(void)
 {
 	r->ops->free(r);
 	r = NULL;
+#ifdef SCRATCH_FAR
+	far_done(scratch_far);
+#endif
 }
 
 /* The path of a name in the test's replica, valid until the call after the next one. */

@@ -12,6 +12,7 @@
 
 static struct replica *failing;		/* below the guard */
 static atomic_bool may;
+static const struct replica_open_options plain;
 
 static bool
 may_give_up(void *arg)
@@ -320,17 +321,17 @@ START_TEST(opening)
 	int rc;
 
 	do {
-		rc = guard_open(&one, top, 1, &other);
+		rc = guard_open(&one, top, &plain, 1, &other);
 	} while (rc == -EINPROGRESS);
 	ck_assert_int_eq(rc, 0);
 	ck_assert_ptr_null(one);
 	ck_assert(!lock_is_free(false));
 	do {
-		rc = guard_open(&one, top, 1, &r);
+		rc = guard_open(&one, top, &plain, 1, &r);
 	} while (rc == -EINPROGRESS);
 	ck_assert_int_eq(rc, -EWOULDBLOCK);
 	other->ops->free(other);
-	rc = guard_open(&one, under("none"), 0, &other);
+	rc = guard_open(&one, under("none"), &plain, 0, &other);
 	if (rc == -EINPROGRESS)
 		guard_open_cancel(one);
 	else

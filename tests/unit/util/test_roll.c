@@ -23,7 +23,7 @@ name_of(unsigned i)
 START_TEST(comes_and_goes)
 {
 	struct random random = { .state = 7 };
-	struct roll *roll = roll_new();
+	struct roll *roll = roll_new(ROLL_MAX);
 	unsigned step, i, wrong = 0;
 
 	ck_assert_ptr_nonnull(roll);
@@ -48,7 +48,7 @@ END_TEST
 /* Two that look alike count as two: one of them goes, and the other is still there. */
 START_TEST(alike)
 {
-	struct roll *roll = roll_new();
+	struct roll *roll = roll_new(ROLL_MAX);
 
 	ck_assert(!roll_may_have(roll, "a"));
 	ck_assert(!roll_remove(roll, "a"));
@@ -66,7 +66,7 @@ END_TEST
 
 START_TEST(too_many)
 {
-	struct roll *roll = roll_new();
+	struct roll *roll = roll_new(ROLL_MAX);
 	unsigned i;
 
 	for (i = 0; i < ROLL_MAX; i++)

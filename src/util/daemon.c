@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fuse/daemon.h"
+#include "util/daemon.h"
 #include "util/io.h"
 
 #define ARENAS_MAX 1	/* of malloc: one more would grow by a page and a system call at a time */
@@ -33,25 +33,23 @@ daemon_fork(struct daemon *daemon, int failure_status)
 		_exit(works ? 0 : failure_status);
 	}
 	(void)close(ends[0]);
-	(void)setsid();
 	daemon->report = ends[1];
+	daemon->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	return 0;
 }
 
 static void
-leave_terminal(void)
+leave_terminal(int null)
 {
-	int fd;
-
 	if (chdir("/") != 0)
 		log_warning("cannot change to /: %m");
-	if ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+	if (null < 0)
 		return;
-	(void)dup2(fd, STDIN_FILENO);
-	(void)dup2(fd, STDOUT_FILENO);
-	(void)dup2(fd, STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		(void)close(fd);
+	(void)dup2(null, STDIN_FILENO);
+	(void)dup2(null, STDOUT_FILENO);
+	(void)dup2(null, STDERR_FILENO);
+	if (null > STDERR_FILENO)
+		(void)close(null);
 }
 
 void
@@ -62,8 +60,9 @@ daemon_report(struct daemon *daemon, bool works)
 	if (daemon->report < 0)
 		return;
 	if (works) {
-		log_setup("mendfs", daemon->log_level, true);
-		leave_terminal();
+		(void)setsid();
+		log_setup(daemon->program, daemon->log_level, true);
+		leave_terminal(daemon->null);
 	}
 	/* If the parent is gone, nobody waits for the word. */
 	(void)io_write(daemon->report, &byte, 1);
