@@ -12,7 +12,7 @@
 
 SEED=${CHAOS_SEED:-8}
 HOSTS=('' one two)	# where each replica is
-DELAY_MAX=30		# ms, each way, of the proxy that "one" is behind
+DELAY_MAX=10		# ms, each way, of the proxy that "one" is behind
 
 # ---- the volume: an ext4 here, an XFS and a Btrfs on two other machines
 
