@@ -100,6 +100,7 @@ server_kill() {	# server_kill HOST: as a machine that goes off
 		kill -KILL "$(serving "$1")" "${SERVER[$1]}"
 		wait "${SERVER[$1]}"
 	} 2>/dev/null
+	return 0
 }
 
 # replicas_remote N: BASE/near here and N of the others, as REPLICAS; LENT is where all of them are.
