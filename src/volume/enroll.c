@@ -355,8 +355,8 @@ volume_add(struct volume *v, const char *path, const char *mountpoint, char *why
 
 /* ---- removing */
 
-static struct member *
-find(struct volume *v, const char *which, char *why)
+struct member *
+enroll_find(struct volume *v, const char *which, char *why)
 {
 	struct member *m, *found = NULL;
 	char *real = NULL;
@@ -439,7 +439,7 @@ volume_remove(struct volume *v, const char *which, char *why)
 	int rc = -ENOENT;
 
 	pthread_mutex_lock(&v->roster_lock);
-	if ((m = find(v, which, why)) != NULL)
+	if ((m = enroll_find(v, which, why)) != NULL)
 		rc = remove_member(v, m, why);
 	pthread_mutex_unlock(&v->roster_lock);
 	if (rc == 0)
@@ -489,7 +489,7 @@ volume_replace(struct volume *v, const char *which, const char *path, const char
 	int rc = -ENOENT;
 
 	pthread_mutex_lock(&v->roster_lock);
-	if ((old = find(v, which, why)) != NULL)
+	if ((old = enroll_find(v, which, why)) != NULL)
 		rc = replace_locked(v, old, path, mountpoint, why);
 	pthread_mutex_unlock(&v->roster_lock);
 	return rc;

@@ -18,6 +18,13 @@
 
 #include "volume/state.h"
 
+/*
+ * enroll_find(volume, which, why):
+ * The member of this name or path.  NULL: there is none, and ${why}, of
+ * VOLUME_WHY_MAX bytes, says which there are.  Roster lock.
+ */
+struct member *enroll_find(struct volume *volume, const char *which, char *why);
+
 /* enroll_joined(volume, member): it is in sync: whom it replaces goes. */
 void enroll_joined(struct volume *volume, struct member *member);
 

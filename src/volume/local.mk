@@ -32,6 +32,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/nodes.c src/volume/nodes.h \
 	src/volume/pages.c src/volume/pages.h \
 	src/volume/patrol.c src/volume/patrol.h \
+	src/volume/purge.c \
 	src/volume/read.c \
 	src/volume/records.c src/volume/records.h \
 	src/volume/reconcile.c src/volume/reconcile.h \

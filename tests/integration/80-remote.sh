@@ -77,6 +77,18 @@ sed -i '$d' "$T/one.conf"
 kill -HUP "${SERVER[one]}"
 await 10 '[ "$(grep -c ": reloaded" "$T/one.log")" = 2 ]' || fail "no second reload"
 
+note "what was edited there is kept there, and removed by the mount alone"
+printf edited | dd of="${LENT[0]}/large" bs=1 seek=100 conv=notrunc status=none
+mount_near
+must cmp "$MNT/large" "$T/large"
+await 20 'at near mendctl quarantine list "$MNT" | grep -q /large' || fail "the edited version is not kept"
+at near mendctl quarantine purge "$MNT" --all >"$T/purge.out" || fail "purge: $(cat "$T/purge.out")"
+grep -q '^[1-9][0-9]* removed, 0 kept' "$T/purge.out" || fail "purge: $(cat "$T/purge.out")"
+at near mendctl quarantine list "$MNT" | grep /large && fail "the edited version is still there"
+[ -z "$(ls "${LENT[0]}/.mendfs/quarantine")" ] || fail "the quarantine is not empty: $(ls "${LENT[0]}/.mendfs/quarantine")"
+at near mendctl quarantine purge "$MNT" "${LENT[0]##*/}/none" 2>/dev/null && fail "what is not there was purged"
+mount_down
+
 note "and again"
 mount_near
 must rm -r "$MNT/deep"
