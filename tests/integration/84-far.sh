@@ -101,7 +101,11 @@ note "$scrubbed bytes for 70 MB"
 [ $scrubbed -lt 70000 ] || fail "a scrub moved $scrubbed bytes"
 
 note "a resync moves what has changed"
-# All of it is compared: when the line is cut it is not known what of it is durable there.
+# The others are durable there; this one is compared as a whole: when the line is cut it is not known what of it is.
+mount_down
+mount_near
+dd if=/dev/urandom of="$MNT/large" bs=4096 count=1 conv=notrunc status=none || fail "dd"
+settled
 proxy hold up
 proxy drop
 await 20 'in_sync 1' || fail "the loss is not told"
