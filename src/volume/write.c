@@ -146,6 +146,7 @@ tags_make_room(struct volume *v, struct node *node, uint64_t first, uint64_t cou
 struct write_job {
 	struct lane_job job;
 	struct member *m;
+	bool answered;			/* replica_begin's */
 	replica_handle handle;
 	const uint8_t *data;
 	size_t len;
@@ -158,7 +159,7 @@ struct write_job {
 static void
 write_begin(struct write_job *w)
 {
-	replica_begin(w->m->r);
+	replica_begin(w->m->r, w->answered);
 	w->result = w->m->r->ops->pwrite(w->m->r, w->handle, w->data, w->len, w->offset);
 }
 
@@ -204,6 +205,7 @@ fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, ui
 	struct write_job jobs[VOLUME_REPLICAS_MAX];
 	struct lane_batch batch;
 	struct member *m;
+	const bool answered = members_near(v) > 0;
 	bool lanes = len >= LANE_BYTES_MIN && members_in_sync(v) > 1 && processors_count() > 1;
 	unsigned count = 0, i;
 	size_t kept = len;
@@ -212,7 +214,7 @@ fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, ui
 	if (lanes)
 		lane_batch_init(&batch);
 	for_each_member(v, m) {
-		jobs[count++] = (struct write_job){ .job.run = write_run_in_lane, .m = m,
+		jobs[count++] = (struct write_job){ .job.run = write_run_in_lane, .m = m, .answered = answered,
 		    .handle = node->file->handle[m->index], .data = data, .len = len, .offset = offset };
 	}
 	/* What is on its way takes no time of ours: those that are far away come first. */
