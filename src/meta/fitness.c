@@ -172,18 +172,27 @@ try_all(struct trial *t)
 	return try_name(t, COMPOSED, DECOMPOSED);
 }
 
+static void
+clear(struct replica *r, replica_handle meta)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(all_names) / sizeof(all_names[0]); i++)
+		(void)r->ops->unlink(r, meta, all_names[i], false);
+}
+
 int
 fitness_check(struct replica *r, replica_handle meta, char *why)
 {
 	struct trial t = { .r = r, .meta = meta, .file = REPLICA_NONE };
-	size_t i;
 	int rc;
 
+	/* An earlier trial may have been cut off. */
+	clear(r, meta);
 	rc = try_all(&t);
 	if (t.file != REPLICA_NONE)
 		r->ops->close(r, t.file);
-	for (i = 0; i < sizeof(all_names) / sizeof(all_names[0]); i++)
-		(void)r->ops->unlink(r, meta, all_names[i], false);
+	clear(r, meta);
 	if (rc != 0 && t.lacks != NULL)
 		(void)snprintf(why, FITNESS_WHY_MAX, "its file system %s", t.lacks);
 	else if (rc != 0)

@@ -57,6 +57,7 @@ integration_tests = \
 	tests/integration/35-exec-mmap.sh \
 	tests/integration/40-filesystems.sh \
 	tests/integration/41-full.sh \
+	tests/integration/42-unfit.sh \
 	tests/integration/45-calls.sh \
 	tests/integration/50-fsck.sh \
 	tests/integration/52-scrub.sh \
@@ -70,7 +71,8 @@ integration_tests = \
 	tests/integration/80-remote.sh \
 	tests/integration/81-links.sh \
 	tests/integration/82-remote-kills.sh \
-	tests/integration/83-strangers.sh
+	tests/integration/83-strangers.sh \
+	tests/integration/87-glusterfs.sh
 dist_noinst_SCRIPTS += $(integration_tests)
 dist_noinst_DATA += tests/integration/lib.sh tests/integration/hosts.sh
 
