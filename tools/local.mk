@@ -1,6 +1,6 @@
 # The companion programs and the developers' own.
 
-dist_noinst_SCRIPTS += tools/deps tools/test tools/demo \
+dist_noinst_SCRIPTS += tools/deps tools/test tools/demo tools/demo-remote \
 	tools/dev/check-layers tools/dev/check-headers tools/dev/lint \
 	tools/dev/build-matrix
 

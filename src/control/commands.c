@@ -10,6 +10,7 @@ static const struct control_command commands[] = {
 	{ "explain", control_explain },
 	{ "fsck", control_fsck },
 	{ "metrics", control_metrics },
+	{ "purge", control_purge },
 	{ "resync", control_resync },
 	{ "scrub", control_scrub },
 	{ "status", control_status },

@@ -10,6 +10,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/metrics.c src/control/metrics.h \
 	src/control/onevent.c src/control/onevent.h \
 	src/control/place.c src/control/place.h \
+	src/control/purge.c \
 	src/control/replicas.c \
 	src/control/request.c src/control/request.h \
 	src/control/resync.c \

@@ -52,6 +52,7 @@ int control_add(struct control_request *request);
 int control_remove(struct control_request *request);
 int control_replace(struct control_request *request);
 int control_replicas(struct control_request *request);
+int control_purge(struct control_request *request);
 int control_explain(struct control_request *request);
 int control_fsck(struct control_request *request);
 int control_metrics(struct control_request *request);

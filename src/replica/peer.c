@@ -137,7 +137,8 @@ slot_take(struct peer *p, struct peer_call *call, struct peer_call *waiter, bool
 	/* Never 0, and not one that was just in flight. */
 	p->generation = p->generation < UINT32_MAX / PEER_SLOTS - 1 ? p->generation + 1 : 1;
 	*slot = (struct peer_slot){ .id = p->generation * PEER_SLOTS + index, .op = call->request.op,
-	    .bytes = (uint32_t)bytes_of(call), .call = waiter, .late = late };
+	    .bytes = (uint32_t)bytes_of(call), .call = waiter, .late = late,
+	    .result_min = call->request.op == PROTO_PWRITE ? (uint32_t)call->request.data_len : 0 };
 	p->in_flight++;
 	p->in_flight_bytes += slot->bytes;
 	if (late)
@@ -411,10 +412,10 @@ peer_call(struct peer_call *call, enum peer_mode mode)
 /* ---- beginning and finishing */
 
 void
-peer_begin(struct replica *r, bool late)
+peer_begin(struct replica *r, enum replica_lateness lateness)
 {
 	begin_for = peer_self(r);
-	begin_late = late || begin_for->options.ack_fsync;
+	begin_late = lateness == REPLICA_LATE || (lateness == REPLICA_LATE_IF_ASKED && begin_for->options.ack_fsync);
 }
 
 void

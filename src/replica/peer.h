@@ -9,7 +9,7 @@
  *  - Whoever has several replicas to change begins the operation on each that
  *    is far away (replica_begin) before he waits for any.
  *  - With ack_fsync what was begun and returns nothing counts as done when it
- *    is on its way.  So many bytes and requests as the window has may be
+ *    is on its way, if some other replica says whether it is refused.  So many bytes and requests as the window has may be
  *    unconfirmed; fsync, dir_sync, sync and lock return when everything before
  *    them has been confirmed as well.  What fails after it counted as done
  *    makes the whole replica failed, with -EREMOTEIO from then on: whoever is

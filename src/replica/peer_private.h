@@ -54,7 +54,8 @@ struct peer_slot {
 	uint16_t op;
 	uint32_t bytes;			/* that it counts for */
 	struct peer_call *call;		/* who waits; NULL: nobody */
-	bool late;			/* counted as done: to be confirmed */
+	bool late;			/* counted as done: to be confirmed, */
+	uint32_t result_min;		/* by a result that is not less */
 	uint64_t sequence;		/* of late ones: in the order of their sending */
 	uint32_t next, before;		/* free ones; late ones in order */
 };
@@ -127,7 +128,7 @@ int64_t peer_call(struct peer_call *call, enum peer_mode mode);
 int64_t peer_call_begun(struct peer_call *call, int64_t length);
 
 /* peer_begin, peer_finish, peer_settle: as in replica_ops. */
-void peer_begin(struct replica *r, bool late);
+void peer_begin(struct replica *r, enum replica_lateness lateness);
 int64_t peer_finish(struct replica *r);
 int peer_settle(struct replica *r);
 /* peer_not_begun(p): this operation is made whole, whatever was said. */

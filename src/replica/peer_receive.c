@@ -17,13 +17,16 @@ struct silence {
 };
 
 /*
- * May the result of what was counted as done be overlooked?  A name that is
- * missing where it was to be removed is what was wanted.
+ * Was what had been counted as done not done?  0, or why.  A name that is
+ * missing where it was to be removed is what was wanted; a write that came out
+ * short found no room.
  */
-static bool
-late_ok(const struct peer_slot *slot, int64_t result)
+static int
+late_failure(const struct peer_slot *slot, int64_t result)
 {
-	return result >= 0 || (slot->op == PROTO_UNLINK && result == -ENOENT);
+	if (slot->op == PROTO_UNLINK && result == -ENOENT)
+		return 0;
+	return result < 0 ? (int)result : result < slot->result_min ? -ENOSPC : 0;
 }
 
 /* An answer to somebody: he waits, so his memory is there. */
@@ -72,8 +75,8 @@ answer(struct peer *p, const uint8_t *data, size_t len)
 	if (call != NULL)
 		take(call, &reply);
 	more = slot->op == PROTO_LIST && reply.result == PROTO_LIST_MORE;
-	if (slot->late && !late_ok(slot, reply.result))
-		late_error = reply.result;
+	if (slot->late)
+		late_error = late_failure(slot, reply.result);
 	if (slot->op == PROTO_CHECK && call == NULL)
 		checked(p, reply.result);
 	pthread_mutex_lock(&p->mutex);

@@ -77,6 +77,9 @@ struct replica;
 /* Called for each entry but "." and ".."; a return other than 0 ends the listing with that result. */
 typedef int replica_list_call(void *arg, const char *name, unsigned char d_type, ino_t ino);
 
+/* When an operation that was begun counts as done before its answer is there. */
+enum replica_lateness { REPLICA_NOT_LATE, REPLICA_LATE_IF_ASKED, REPLICA_LATE };
+
 struct replica_ops {
 	/* Give back the lock and free ${r}, whose handles have all been closed before. */
 	void (*free)(struct replica *r);
@@ -215,10 +218,10 @@ struct replica_ops {
 	 * returns -EINPROGRESS it is under way, what is written was copied, and
 	 * where something is to be put (a handle, a struct stat) has to stay
 	 * until finish returns its result.  Anything else is the result.  For
-	 * what can be had at once on several replicas; see replica_begin, and
-	 * replica_begin_late for ${late}.
+	 * what can be had at once on several replicas; see replica_begin and
+	 * replica_begin_late.
 	 */
-	void (*begin)(struct replica *r, bool late);
+	void (*begin)(struct replica *r, enum replica_lateness lateness);
 	int64_t (*finish)(struct replica *r);
 	/* Return when all that was counted as done before is so: nothing is made durable. */
 	int (*settle)(struct replica *r);
@@ -242,21 +245,22 @@ struct replica {
 };
 
 /*
- * replica_begin(r), replica_finish(r, rc):
+ * replica_begin(r, answered), replica_finish(r, rc):
  * Around an operation that is made on several replicas:
  *
- *	for each: replica_begin(r[i]); rc[i] = r[i]->ops->pwrite(r[i], ...);
+ *	for each: replica_begin(r[i], answered); rc[i] = r[i]->ops->pwrite(r[i], ...);
  *	for each: rc[i] = replica_finish(r[i], rc[i]);
  *
  * Those that are far away are then waited for together.  In between this thread
- * makes no other operation on ${r}.  Nothing but changes and open may be begun,
- * and with peer_options.ack_fsync their results may not be true (replica/peer).
+ * makes no other operation on ${r}.  Nothing but changes and open may be begun.
+ * ${answered}: another replica tells whether the operation is refused; then,
+ * with peer_options.ack_fsync, the result may not be true (replica/peer).
  */
 static inline void
-replica_begin(struct replica *r)
+replica_begin(struct replica *r, bool answered)
 {
 	if (r->ops->begin != NULL)
-		r->ops->begin(r, false);
+		r->ops->begin(r, answered ? REPLICA_LATE_IF_ASKED : REPLICA_NOT_LATE);
 }
 
 /*
@@ -269,7 +273,7 @@ static inline void
 replica_begin_late(struct replica *r)
 {
 	if (r->ops->begin != NULL)
-		r->ops->begin(r, true);
+		r->ops->begin(r, REPLICA_LATE);
 }
 
 static inline int64_t

@@ -405,6 +405,15 @@ blocks_mend(struct volume *v, struct node *node, uint64_t index, uint8_t *data)
 	return blocks_mend_bad(v, node, index, NULL, data);
 }
 
+ssize_t
+blocks_tags_there(struct volume *v, struct member *m, replica_handle handle, uint64_t first, uint64_t count, uint8_t *tags)
+{
+	/* The key of a keyed digest stays here. */
+	if (m->r->ops->digest == NULL || v->digest.codec != DIGEST_XXH3)
+		return -EOPNOTSUPP;
+	return m->r->ops->digest(m->r, handle, tags, (unsigned)count, first * BLOCK);
+}
+
 bool
 blocks_match_there(struct volume *v, struct member *m, replica_handle handle, const struct node *node, uint64_t first,
     uint64_t count, const uint8_t *tags)
@@ -412,10 +421,9 @@ blocks_match_there(struct volume *v, struct member *m, replica_handle handle, co
 	uint8_t there[TAGPAGE_TAGS * DIGEST_SIZE];
 	uint64_t left = node->size - first * BLOCK;
 
-	/* The key of a keyed digest stays here. */
-	if (m->r->ops->digest == NULL || v->digest.codec != DIGEST_XXH3 || count > TAGPAGE_TAGS || first * BLOCK >= node->size)
+	if (count > TAGPAGE_TAGS || first * BLOCK >= node->size)
 		return false;
-	return m->r->ops->digest(m->r, handle, there, (unsigned)count, first * BLOCK) ==
+	return blocks_tags_there(v, m, handle, first, count, there) ==
 	    (ssize_t)(left < count * BLOCK ? left : count * BLOCK) && memcmp(there, tags, count * DIGEST_SIZE) == 0;
 }
 

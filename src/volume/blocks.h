@@ -67,6 +67,14 @@ int64_t blocks_seek_hole(struct volume *volume, struct node *node, uint64_t offs
 void blocks_forget(struct volume *volume);
 
 /*
+ * blocks_tags_there(volume, member, handle, first, count, tags):
+ * The tags of ${count} blocks from ${first} on, as the far end has them; how many of the bytes
+ * lie before the end of its copy.  -EOPNOTSUPP: they can be had by reading only.
+ */
+ssize_t blocks_tags_there(struct volume *volume, struct member *member, replica_handle handle, uint64_t first, uint64_t count,
+    uint8_t *tags);
+
+/*
  * blocks_match_there(volume, member, handle, node, first, count, tags):
  * Do the ${count} blocks from ${first} on of a copy have these ${tags}, and does it end where the
  * node does?  Asked where the copy is, if that is far away, so that no data

@@ -26,17 +26,20 @@ change_times(struct node *node, bool mtime)
 		node->mtime = node->ctime;
 }
 
-/* One member's turn; ${begin}: on one that is far away it may be begun only: call_finish. */
+/* On one that is far away it is waited for, or, for call_finish, only begun; answered: as replica_begin has it. */
+enum how { WAITED, BEGUN, BEGUN_ANSWERED };
+
+/* One member's turn. */
 static int
-call_once(struct volume *v, struct node *node, struct member *m, change_call *call, void *arg, bool begin)
+call_once(struct volume *v, struct node *node, struct member *m, change_call *call, void *arg, enum how how)
 {
 	struct handles_place place;
 	int rc;
 
 	if ((rc = handles_at(v, m, node, &place)) != 0)
 		return rc;
-	if (begin)
-		replica_begin(m->r);
+	if (how != WAITED)
+		replica_begin(m->r, how == BEGUN_ANSWERED);
 	rc = call(arg, m, place.at);
 	handles_at_done(v, &place);
 	return rc;
@@ -48,14 +51,14 @@ call_finish(struct volume *v, struct node *node, struct member *m, change_call *
 {
 	rc = (int)replica_finish(m->r, rc);
 	if ((rc == -ENOENT || rc == -ENOTDIR) && load_mend_node(v, node) == 0)
-		rc = call_once(v, node, m, call, arg, false);
+		rc = call_once(v, node, m, call, arg, WAITED);
 	return rc;
 }
 
 static int
 call_one(struct volume *v, struct node *node, struct member *m, change_call *call, void *arg)
 {
-	return call_finish(v, node, m, call, arg, call_once(v, node, m, call, arg, false));
+	return call_finish(v, node, m, call, arg, call_once(v, node, m, call, arg, WAITED));
 }
 
 void
@@ -77,6 +80,7 @@ change_each(struct volume *v, struct node *node, change_call *call, change_call 
 	unsigned count = 0, i;
 	uint32_t have = 0;
 	struct member *m;
+	enum how how;
 	int rc = 0, one;
 
 	missed_note(v, node);
@@ -88,10 +92,11 @@ change_each(struct volume *v, struct node *node, change_call *call, change_call 
 		have |= rc == 0 ? 1u << m->index : 0;
 	}
 	/* Those that are far away are all asked before any is waited for. */
+	how = have != 0 ? BEGUN_ANSWERED : BEGUN;
 	for_each_member(v, m) {
 		if (rc >= 0 && m->r->far) {
 			far[count].m = m;
-			far[count++].rc = call_once(v, node, m, call, arg, true);
+			far[count++].rc = call_once(v, node, m, call, arg, how);
 		}
 	}
 	for (i = 0; i < count; i++) {

@@ -36,7 +36,7 @@ lock_for_writing(struct volume *v, struct node *node)
 }
 
 static ssize_t
-write_once(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, unsigned how)
+write_once(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, unsigned how, bool *appends)
 {
 	ssize_t n;
 	int rc;
@@ -50,24 +50,40 @@ write_once(struct volume *v, struct node *node, const void *data, size_t len, ui
 		n = rc;
 	else if ((how & FILE_KILL_PRIV) && (rc = change_kill_priv(v, node, false)) != 0)
 		n = rc;
-	else
+	else {
+		*appends = offset == node->size;
 		n = write_locked(v, node, data, len, offset, (how & FILE_WHOLE) != 0);
+	}
 	pthread_rwlock_unlock(&node->lock);
 	return n;
+}
+
+/* Written, but not made durable for want of room: who appends again must not find it there. */
+static void
+take_back(struct volume *v, struct node *node, uint64_t offset, size_t len)
+{
+	if (lock_for_writing(v, node) != 0)
+		return;
+	if (node->size == offset + len)
+		(void)write_size(v, node, offset);
+	pthread_rwlock_unlock(&node->lock);
 }
 
 ssize_t
 file_write(struct volume *v, struct node *node, const void *data, size_t len, uint64_t offset, unsigned how)
 {
+	bool appends = false;
 	ssize_t n;
 	int rc;
 
 	do {
-		n = write_once(v, node, data, len, offset, how);
+		n = write_once(v, node, data, len, offset, how, &appends);
 	} while (n == -ENOSPC && room_comes(v));
-	if (n > 0 && (how & FILE_SYNC) && (rc = file_fsync(v, node, true)) != 0)
-		return rc;
-	return n;
+	if (n <= 0 || (how & FILE_SYNC) == 0 || (rc = file_fsync(v, node, true)) == 0)
+		return n;
+	if (appends && room_lacks(rc))
+		take_back(v, node, offset, (size_t)n);
+	return rc;
 }
 
 struct sync_job { struct lane_job job; struct member *m; replica_handle file, tags; int rc; };

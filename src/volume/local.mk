@@ -2,6 +2,7 @@
 noinst_LIBRARIES += src/volume/libvolume.a
 src_volume_libvolume_a_SOURCES = \
 	src/volume/attrs.c src/volume/attrs.h \
+	src/volume/awaited.c src/volume/awaited.h \
 	src/volume/away.c src/volume/away.h \
 	src/volume/blocks.c src/volume/blocks.h \
 	src/volume/change.c src/volume/change.h \
@@ -32,6 +33,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/nodes.c src/volume/nodes.h \
 	src/volume/pages.c src/volume/pages.h \
 	src/volume/patrol.c src/volume/patrol.h \
+	src/volume/purge.c \
 	src/volume/read.c \
 	src/volume/records.c src/volume/records.h \
 	src/volume/reconcile.c src/volume/reconcile.h \

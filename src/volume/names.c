@@ -75,7 +75,7 @@ dir_changed(struct volume *v, struct node *dir, const struct node *node, const c
 static void
 node_unlinked(struct volume *v, struct node *node)
 {
-	bool gone;
+	bool gone, tags;
 
 	pthread_rwlock_wrlock(&node->lock);
 	if (S_ISDIR(node->mode))
@@ -83,6 +83,7 @@ node_unlinked(struct volume *v, struct node *node)
 	else if (node->nlink > 0)
 		node->nlink--;
 	gone = node->nlink == 0;
+	tags = gone && node->paged;
 	change_times(node, false);
 	if (gone) {
 		files_nameless(v, node);
@@ -96,6 +97,9 @@ node_unlinked(struct volume *v, struct node *node)
 		patrol_leave(v, node);
 		nodes_unhash(v, node);
 		atomic_store(&v->walk_gone, true);
+		/* It may have got a tags file since that was marked. */
+		if (tags)
+			(void)ways_mark_astray(v);
 	} else {
 		walk_note(v, node);
 	}
@@ -431,6 +435,17 @@ record_needed(const struct volume *v, const struct namesop *op)
 	return !(op->flags & RENAME_EXCHANGE) && members_in_sync(v) > 1;
 }
 
+static int
+link_mark(struct volume *v, struct node *dir, struct node *node)
+{
+	int rc;
+
+	pthread_rwlock_rdlock(&node->lock);
+	rc = ways_mark_names(v, dir, node);
+	pthread_rwlock_unlock(&node->lock);
+	return rc;
+}
+
 int
 names_link(struct volume *v, struct node *node, struct node *dir, const char *name, struct stat *st)
 {
@@ -442,7 +457,7 @@ names_link(struct volume *v, struct node *node, struct node *dir, const char *na
 	if (S_ISDIR(node->mode))
 		return -EPERM;
 	pthread_rwlock_wrlock(&v->tree);
-	if ((rc = ways_mark_names(v, dir, node)) != 0 || (rc = give_record(v, node, false)) != 0) {
+	if ((rc = link_mark(v, dir, node)) != 0 || (rc = give_record(v, node, false)) != 0) {
 		pthread_rwlock_unlock(&v->tree);
 		return rc;
 	}

@@ -12,9 +12,9 @@
 
 typedef int call(struct volume *v, struct namesop *op, struct member *m, replica_handle dir, replica_handle new_dir);
 
-/* On a member that is far away it may be begun only: replica_finish. */
+/* On a member that is far away it may be begun only: replica_finish; ${answered} as replica_begin has it. */
 static int
-call_begin(struct volume *v, struct namesop *op, struct member *m, call *c)
+call_begin(struct volume *v, struct namesop *op, struct member *m, call *c, bool answered)
 {
 	replica_handle dir, new_dir = REPLICA_NONE;
 	int rc;
@@ -22,7 +22,7 @@ call_begin(struct volume *v, struct namesop *op, struct member *m, call *c)
 	if ((rc = handles_dir(v, m, op->dir, &dir)) != 0)
 		return rc;
 	if (op->new_dir == NULL || (rc = handles_dir(v, m, op->new_dir, &new_dir)) == 0) {
-		replica_begin(m->r);
+		replica_begin(m->r, answered);
 		rc = c(v, op, m, dir, new_dir);
 		if (op->new_dir != NULL)
 			handles_done(v, op->new_dir);
@@ -34,21 +34,22 @@ call_begin(struct volume *v, struct namesop *op, struct member *m, call *c)
 static int
 call_one(struct volume *v, struct namesop *op, struct member *m, call *c)
 {
-	return (int)replica_finish(m->r, call_begin(v, op, m, c));
+	return (int)replica_finish(m->r, call_begin(v, op, m, c, false));
 }
 
-/* Those members that are far away are all asked before any is waited for. */
+/* Those members that are far away are all asked before any is waited for, after those on this machine. */
 struct far { struct member *m; int rc; };
 
 static unsigned
 call_far(struct volume *v, struct namesop *op, call *c, struct far far[VOLUME_REPLICAS_MAX])
 {
+	const bool answered = op->done > 0;
 	struct member *m;
 	unsigned count = 0, i;
 
 	for_each_member(v, m) {
 		if (m->r->far)
-			far[count++] = (struct far){ m, call_begin(v, op, m, c) };
+			far[count++] = (struct far){ m, call_begin(v, op, m, c, answered) };
 	}
 	for (i = 0; i < count; i++)
 		far[i].rc = (int)replica_finish(far[i].m->r, far[i].rc);

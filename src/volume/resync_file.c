@@ -222,47 +222,46 @@ page_is(struct resync *r, struct work *w, replica_handle file, uint64_t index, c
 	return memcmp(tag, w->there + (index - w->there_first) * DIGEST_SIZE, DIGEST_SIZE) == 0;
 }
 
-/* The sum of page ${index} of the member's tags file, which need not travel if it is what it is to be. */
+/*
+ * The sum of page ${index} of the member's tags file, which need not travel if
+ * it is ${near}'s, a file on this machine.
+ */
 static int
-page_sum(struct resync *r, struct work *w, replica_handle file, uint64_t index, uint8_t *sum)
+page_sum(struct resync *r, struct work *w, replica_handle file, struct member *m, replica_handle near, uint64_t index, uint8_t *sum)
 {
-	uint64_t blocks = (w->node->size + BLOCK - 1) / BLOCK, first = index * TAGPAGE_TAGS, count;
-	uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE], page[TAGPAGE_SIZE];
-	int rc;
+	uint8_t page[TAGPAGE_SIZE];
+	int rc = 0;
 
-	if (first < blocks) {
-		count = blocks - first < TAGPAGE_TAGS ? blocks - first : TAGPAGE_TAGS;
-		if ((rc = blocks_tags(r->v, w->node, first, count, tags)) != 0)
-			return rc;
-		page_make(r, w, index, count, tags, page);
-		if (page_is(r, w, file, index, page)) {
-			memcpy(sum, tagpage_sum(page), DIGEST_SIZE);
-			return 0;
-		}
-	}
-	rc = tagfile_read(r->m->r, file, &r->v->digest, node_key(w->node), index, page);
+	if (near == REPLICA_NONE || tagfile_read(m->r, near, &r->v->digest, node_key(w->node), index, page) != 0 ||
+	    !page_is(r, w, file, index, page))
+		rc = tagfile_read(r->m->r, file, &r->v->digest, node_key(w->node), index, page);
 	memcpy(sum, tagpage_sum(page), DIGEST_SIZE);
 	return rc;
 }
 
-/* As pages_fit, of a member that is far away; the node's file is attached. */
+/* As pages_fit, without pages that travel, if the member is far away. */
 static bool
 pages_fit_there(struct resync *r, struct work *w)
 {
 	uint8_t sum[DIGEST_SIZE] = { 0 }, one[DIGEST_SIZE];
 	const struct record *record = &w->fact.record;
-	replica_handle file;
+	struct member *m = members_first(r->v);
+	replica_handle file, near = REPLICA_NONE;
 	uint64_t i;
 	int rc;
 
-	if (r->m->r->ops->digest == NULL || record->kind != RECORD_PAGED)
+	if (r->m->r->ops->digest == NULL || m == NULL || record->kind != RECORD_PAGED)
 		return pages_fit(r, record);
 	if (tagfile_open(r->m->r, r->m->tags, record->id, false, &file) != 0)
 		return digest_is_zero(record->sum);
+	if (tagfile_open(m->r, m->tags, record->id, false, &near) != 0)
+		near = REPLICA_NONE;
 	for (i = 0, rc = 0; rc == 0 && i < tagfile_page_count(record->size); i++) {
-		rc = page_sum(r, w, file, i, one);
+		rc = page_sum(r, w, file, m, near, i, one);
 		digest_xor(sum, one);
 	}
+	if (near != REPLICA_NONE)
+		m->r->ops->close(m->r, near);
 	r->m->r->ops->close(r->m->r, file);
 	return rc == 0 && digest_equal(sum, record->sum);
 }
@@ -290,7 +289,7 @@ look(struct resync *r, struct work *w)
 	marked = missed_suspect(r->v, r->m, node);
 	w->suspect = !w->fresh && (marked || !sealed(&w->fact) || resync_is_draft(&w->fact));
 	if (!w->fresh && !w->suspect && w->fact.meta_matches && same_record(&w->fact.record, &w->record) &&
-	    pages_fit(r, &w->fact.record))
+	    pages_fit_there(r, w))
 		return 1;
 	if (resync_is_draft(&w->fact))
 		return 0;
@@ -423,31 +422,50 @@ put_blocks(struct resync *r, struct work *w, uint64_t first, uint64_t count, boo
 	return 0;
 }
 
+/*
+ * What a member's copy of a page's blocks is, where its own tags are not to be
+ * believed: tags that the far end made of it, or its bytes.  Up to ${have} it
+ * is there.
+ */
+struct theirs { ssize_t have; const uint8_t *bytes; bool suspect; uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE]; };
+
 /* Is the member's block ${i} of the page something else than ${tag} says? */
 static bool
-differs(struct resync *r, struct work *w, uint64_t index, const uint8_t *tag, const uint8_t *bytes, ssize_t have, uint64_t i)
+differs(struct resync *r, struct work *w, uint64_t index, const uint8_t *tag, const struct theirs *theirs, uint64_t i)
 {
 	uint8_t own[DIGEST_SIZE] = { 0 };
 	size_t len = span_len(w->node, index, 1);
 
-	if (bytes != NULL) {
-		if (have < (ssize_t)(i * BLOCK + len))
+	if (theirs->suspect) {
+		if (theirs->have < (ssize_t)(i * BLOCK + len))
 			return true;
-		digest_tag(&r->v->digest, bytes + i * BLOCK, len, own);
+		if (theirs->bytes != NULL)
+			digest_tag(&r->v->digest, theirs->bytes + i * BLOCK, len, own);
+		else
+			memcpy(own, theirs->tags + i * DIGEST_SIZE, DIGEST_SIZE);
 	} else if (w->have_old && tagfile_reader_get(&w->old, index, own) != 0) {
 		return true;
 	}
 	return !digest_equal(own, tag);
 }
 
-/* Read what the member has, if its tags are not to be believed. */
-static ssize_t
-read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count)
+/* Look at what the member has, if its tags are not to be believed. */
+static int
+read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count, struct theirs *theirs)
 {
 	size_t len = span_len(w->node, first, count);
 
+	theirs->bytes = NULL;
+	theirs->suspect = w->suspect;
+	if (!w->suspect)
+		return 0;
 	r->compared += len;
-	return r->m->r->ops->pread(r->m->r, w->file, r->theirs, len, first * BLOCK);
+	theirs->have = blocks_tags_there(r->v, r->m, w->file, first, count, theirs->tags);
+	if (theirs->have == -EOPNOTSUPP) {
+		theirs->bytes = r->theirs;
+		theirs->have = r->m->r->ops->pread(r->m->r, w->file, r->theirs, len, first * BLOCK);
+	}
+	return theirs->have < 0 ? (int)theirs->have : 0;
 }
 
 /* The page of the member's tags file, unless it is so already. */
@@ -474,8 +492,7 @@ put_one_page(struct resync *r, struct work *w, uint64_t index)
 {
 	uint64_t blocks = (w->node->size + BLOCK - 1) / BLOCK, first = index * TAGPAGE_TAGS, count, i, run;
 	uint8_t tags[TAGPAGE_TAGS * DIGEST_SIZE], page[TAGPAGE_SIZE];
-	const uint8_t *bytes = NULL;
-	ssize_t have = 0;
+	struct theirs theirs;
 	bool zeros;
 	int rc;
 
@@ -484,24 +501,20 @@ put_one_page(struct resync *r, struct work *w, uint64_t index)
 	count = blocks - first < TAGPAGE_TAGS ? blocks - first : TAGPAGE_TAGS;
 	if ((rc = blocks_tags(r->v, w->node, first, count, tags)) != 0)
 		return rc;
-	if (w->suspect) {
-		if (blocks_match_there(r->v, r->m, w->file, w->node, first, count, tags))
-			return put_page(r, w, index, count, tags);
-		bytes = r->theirs;
-		if ((have = read_theirs(r, w, first, count)) < 0)
-			return (int)have;
-	} else if (w->have_old && w->fact.record.kind == RECORD_PAGED) {
+	if ((rc = read_theirs(r, w, first, count, &theirs)) != 0)
+		return rc;
+	if (!w->suspect && w->have_old && w->fact.record.kind == RECORD_PAGED) {
 		page_make(r, w, index, count, tags, page);
 		if (page_is(r, w, w->tags, index, page))
 			return 0;
 	}
 	for (i = 0; i < count; i += run) {
 		run = 1;
-		if (!differs(r, w, first + i, tags + i * DIGEST_SIZE, bytes, have, i))
+		if (!differs(r, w, first + i, tags + i * DIGEST_SIZE, &theirs, i))
 			continue;
 		zeros = digest_is_zero(tags + i * DIGEST_SIZE);
 		while (i + run < count && digest_is_zero(tags + (i + run) * DIGEST_SIZE) == zeros &&
-		    differs(r, w, first + i + run, tags + (i + run) * DIGEST_SIZE, bytes, have, i + run))
+		    differs(r, w, first + i + run, tags + (i + run) * DIGEST_SIZE, &theirs, i + run))
 			run++;
 		if ((rc = put_blocks(r, w, first + i, run, zeros)) != 0)
 			return rc;

@@ -121,6 +121,14 @@ int volume_add(struct volume *volume, const char *path, const char *mountpoint, 
 int volume_remove(struct volume *volume, const char *which, char *why);
 /* volume_replace: ${which} stays until the new one is in sync, and is removed then. */
 int volume_replace(struct volume *volume, const char *which, const char *path, const char *mountpoint, char *why);
+/*
+ * volume_purge(volume, which, slot, why):
+ * Remove a version from the quarantine of the replica ${which}, its name or
+ * path, for good; ${slot} NULL: what purges that were cut off have left.  For
+ * who cannot do it himself, since a replica on another machine is changed by
+ * the mount alone.  0, or a negative errno value and ${why}, as above.
+ */
+int volume_purge(struct volume *volume, const char *which, const char *slot, char *why);
 /* volume_replica(volume, index): where a replica is, for messages; NULL: there are no more. */
 const char *volume_replica(const struct volume *volume, unsigned index);
 /* volume_log_status(volume): one line a replica with counts, at level info (SIGUSR1). */

@@ -184,9 +184,13 @@ int
 ways_mark_removal(struct volume *v, struct node *node, const struct node *dir, const char *name)
 {
 	struct bits b;
+	bool due;
 	int rc;
 
-	if (!S_ISREG(node->mode) || (node->nlink <= 1 && !node->paged))
+	pthread_rwlock_rdlock(&node->lock);
+	due = S_ISREG(node->mode) && (node->nlink > 1 || node->paged);
+	pthread_rwlock_unlock(&node->lock);
+	if (!due)
 		return 0;
 	do {
 		bits_begin(&b, v);

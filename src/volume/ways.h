@@ -21,13 +21,17 @@
 
 #include "volume/state.h"
 
-/* ways_mark(volume, node): it is about to change; of a directory its names, too; of what has no record, its directory.  The lock of a file, or the tree lock, exclusively. */
+/*
+ * ways_mark(volume, node):
+ * It is about to change; of a directory its names, too; of what has no record,
+ * its directory.  Of a file its lock, in any way, if it may have no known name.
+ */
 int ways_mark(struct volume *volume, struct node *node);
 /* ways_mark_names(volume, a, b): the names of both directories are about to change. */
 int ways_mark_names(struct volume *volume, struct node *a, struct node *b);
 /*
  * ways_mark_removal(volume, node, dir, name):
- * This name of it, in ${dir}, which is marked, is about to go.  Tree lock, exclusively.
+ * This name of it, in ${dir}, which is marked, is about to go.  Tree lock, exclusively; not the node's.
  */
 int ways_mark_removal(struct volume *volume, struct node *node, const struct node *dir, const char *name);
 /* ways_mark_astray(volume): something changes that no way leads to. */

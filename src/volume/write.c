@@ -12,6 +12,7 @@
 #include "volume/files.h"
 #include "volume/members.h"
 #include "volume/pages.h"
+#include "volume/room.h"
 #include "volume/store.h"
 #include "volume/ways.h"
 #include "volume/write.h"
@@ -145,6 +146,7 @@ tags_make_room(struct volume *v, struct node *node, uint64_t first, uint64_t cou
 struct write_job {
 	struct lane_job job;
 	struct member *m;
+	bool answered;			/* replica_begin's */
 	replica_handle handle;
 	const uint8_t *data;
 	size_t len;
@@ -157,7 +159,7 @@ struct write_job {
 static void
 write_begin(struct write_job *w)
 {
-	replica_begin(w->m->r);
+	replica_begin(w->m->r, w->answered);
 	w->result = w->m->r->ops->pwrite(w->m->r, w->handle, w->data, w->len, w->offset);
 }
 
@@ -203,6 +205,7 @@ fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, ui
 	struct write_job jobs[VOLUME_REPLICAS_MAX];
 	struct lane_batch batch;
 	struct member *m;
+	const bool answered = members_near(v) > 0;
 	bool lanes = len >= LANE_BYTES_MIN && members_in_sync(v) > 1 && processors_count() > 1;
 	unsigned count = 0, i;
 	size_t kept = len;
@@ -211,7 +214,7 @@ fan_out(struct volume *v, struct node *node, const uint8_t *data, size_t len, ui
 	if (lanes)
 		lane_batch_init(&batch);
 	for_each_member(v, m) {
-		jobs[count++] = (struct write_job){ .job.run = write_run_in_lane, .m = m,
+		jobs[count++] = (struct write_job){ .job.run = write_run_in_lane, .m = m, .answered = answered,
 		    .handle = node->file->handle[m->index], .data = data, .len = len, .offset = offset };
 	}
 	/* What is on its way takes no time of ours: those that are far away come first. */
@@ -454,6 +457,71 @@ fallocate_undo(void *arg, struct member *m, struct replica_at at)
 	return m->r->ops->truncate(m->r, at.handle, f->size);
 }
 
+/* Over what is there: most file systems find room for that. */
+static int
+write_zeros(struct member *m, replica_handle file, uint64_t from, uint64_t end)
+{
+	static const uint8_t zeros[16 * BLOCK];
+	size_t part;
+	ssize_t n;
+
+	for (; from < end; from += (size_t)n) {
+		part = end - from < sizeof(zeros) ? (size_t)(end - from) : sizeof(zeros);
+		if ((n = m->r->ops->pwrite(m->r, file, zeros, part, from)) <= 0)
+			return n < 0 ? (int)n : -ENOSPC;
+	}
+	return 0;
+}
+
+/* A hole that is refused for want of room may have been made in part, and there is no way back. */
+static int
+hole_call(void *arg, struct member *m, struct replica_at at)
+{
+	const struct fallocate_args *f = arg;
+	int rc = m->r->ops->fallocate(m->r, at.handle, f->mode, f->offset, f->len);
+
+	return room_lacks(rc) ? write_zeros(m, at.handle, f->offset, f->offset + f->len < f->size ? f->offset + f->len : f->size) : rc;
+}
+
+/* Zeros are what is there by now; that blocks are given to them is a favour. */
+static void
+allocate_again(struct volume *v, struct node *node, const struct fallocate_args *f)
+{
+	struct member *m;
+	int rc;
+
+	for_each_member(v, m) {
+		rc = m->r->ops->fallocate(m->r, node->file->handle[m->index], FALLOC_FL_KEEP_SIZE, f->offset, f->len);
+		(void)members_settle(v, m, rc, "allocating space");
+	}
+}
+
+/*
+ * Have the members make zeros of the range.  For FALLOC_FL_ZERO_RANGE room is
+ * asked for first: file systems that find none may have zeroed it by then, and
+ * nobody could tell what was there.  A hole takes none, or next to none; where
+ * neither that nor zeros can be had, what the tags say is put back.
+ */
+static int
+zero_members(struct volume *v, struct node *node, const struct fallocate_args *f)
+{
+	struct fallocate_args room = { f->mode & FALLOC_FL_KEEP_SIZE, f->offset, f->len, f->size };
+	struct fallocate_args hole = { FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, f->offset, f->len, f->size };
+	uint64_t end = f->offset + f->len < node->size ? f->offset + f->len : node->size;
+	bool zero = (f->mode & FALLOC_FL_ZERO_RANGE) != 0;
+	int rc;
+
+	if (zero && (rc = change_each(v, node, fallocate_call, fallocate_undo, &room, "allocating space")) != 0)
+		return rc;
+	if ((rc = change_each(v, node, hole_call, NULL, &hole, "punching a hole")) != 0) {
+		write_undo(v, node, f->offset / BLOCK, end, node->size);
+		return rc;
+	}
+	if (zero)
+		allocate_again(v, node, &room);
+	return 0;
+}
+
 /* A block of which only part becomes zeros, as it will be. */
 static int
 edge_zero(struct volume *v, struct node *node, uint64_t index, size_t from, size_t to, uint8_t *block)
@@ -501,7 +569,7 @@ zero_range(struct volume *v, struct node *node, struct fallocate_args *f)
 	    (tail && (rc = tags_make_room(v, node, last, 1)) != 0) ||
 	    (f->offset < end && (rc = tags_fetch(node->file->tags, &source, first, blocks_of(end) - first)) != 0))
 		return rc;
-	if ((rc = change_each(v, node, fallocate_call, fallocate_undo, f, "punching a hole")) != 0 || f->offset >= end)
+	if ((rc = zero_members(v, node, f)) != 0 || f->offset >= end)
 		return rc;
 
 	files_edge_forget(node->file, first, last - first + 1);

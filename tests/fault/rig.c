@@ -148,7 +148,7 @@ wrap(void *arg, unsigned index, struct replica **r)
 	*r = wrapped;
 	if ((rig->far & 1u << index) == 0)
 		return 0;
-	if ((rc = far_put(wrapped, &peer, r, &rig->away[index])) != 0)
+	if (far_put(wrapped, &peer, r, &rig->away[index]) != 0)
 		give_up("a replica far away");
 	return 0;
 }
@@ -488,6 +488,8 @@ change(struct rig *rig, struct node *node, const char *verb, const char *a, cons
 		return write_file(rig, node, node->size, strtoull(a, NULL, 0), *b);
 	if (strcmp(verb, "punch") == 0)
 		return fallocate_file(rig, node, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, strtoull(a, NULL, 0), strtoull(b, NULL, 0));
+	if (strcmp(verb, "zero") == 0)
+		return fallocate_file(rig, node, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, strtoull(a, NULL, 0), strtoull(b, NULL, 0));
 	if (strcmp(verb, "allocate") == 0)
 		return fallocate_file(rig, node, 0, strtoull(a, NULL, 0), strtoull(b, NULL, 0));
 	if (strcmp(verb, "fsync") == 0)

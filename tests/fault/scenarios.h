@@ -23,7 +23,7 @@ static const struct scenario scenarios[] = {
 	{ "shrink", "create a; write a 0 3000000 p", "truncate a 1500001; truncate a 70000; truncate a 0; write a 0 5000 x", false },
 	{ "truncate", "create a; write a 0 20000 p", "truncate a 10000; truncate a 30000; store; truncate a 5; append a 10 x", false },
 	{ "truncate-open", "create a; write a 0 20000 p", "open a; truncate @a 10000; append @a 10 x; truncate @a 30000; append @a 4096 y; close a", false },
-	{ "allocate", "create a; write a 0 50000 p", "punch a 5000 20000; allocate a 40000 40000; store; punch a 0 80000", false },
+	{ "allocate", "create a; write a 0 50000 p", "punch a 5000 20000; allocate a 40000 40000; zero a 30000 15000; store; punch a 0 80000", false },
 	{ "allocate-open", "create a; write a 0 700000 p", "open a; punch a 5000 600000; append a 5 x; allocate a 0 900000; close a", false },
 	{ "rename", "mkdir d; mkdir e; create a; write a 0 9000 p", "rename a b; rename b d/b; store; rename d/b e/c; rename e/c a", false },
 	{ "rename-over", "mkdir d; create a; write a 0 9000 p; create d/b; write d/b 0 5000 q; create c; write c 0 10 r",

@@ -298,6 +298,27 @@ START_TEST(a_scrub_moves_tags_only)
 }
 END_TEST
 
+/* What the members here would have refused, those that are far away have to. */
+START_TEST(all_far_refuse_themselves)
+{
+	struct node *root, *dir, *file;
+	struct stat st;
+
+	ck_assert_int_eq(rig_close(&rig), 0);
+	rig.far = 3;
+	ck_assert_int_eq(rig_open(&rig), 0);
+	root = volume_root(rig.v);
+	ck_assert_int_eq(names_mkdir(rig.v, root, "d", 0755, &me, &dir, &st), 0);
+	ck_assert_int_eq(names_mknod(rig.v, dir, "f", S_IFREG | 0644, 0, &me, &file, &st), 0);
+	ck_assert_int_eq(names_rmdir(rig.v, root, "d"), -ENOTEMPTY);
+	ck_assert_int_eq(names_unlink(rig.v, dir, "f"), 0);
+	ck_assert_int_eq(names_rmdir(rig.v, root, "d"), 0);
+	ck_assert_uint_eq(members_in_sync(rig.v), 2);
+	node_forget(rig.v, file, 1);
+	node_forget(rig.v, dir, 1);
+}
+END_TEST
+
 static bool
 in_sync(void)
 {
@@ -373,6 +394,7 @@ main(void)
 	tcase = tcase_create("ack=fsync");
 	tcase_add_checked_fixture(tcase, setup_lagging, teardown);
 	tcase_add_test(tcase, lagging_takes_none_before_fsync);
+	tcase_add_test(tcase, all_far_refuse_themselves);
 	suite_add_tcase(suite, tcase);
 	status = check_main(suite);
 	rig_end();

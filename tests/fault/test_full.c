@@ -18,7 +18,9 @@
 
 #include "../unit/check_main.h"
 #include "scenarios.h"
+#include "volume/file.h"
 #include "volume/members.h"
+#include "volume/names.h"
 #include "volume/room.h"
 #include "volume/volume.h"
 
@@ -670,6 +672,89 @@ START_TEST(resync)
 }
 END_TEST
 
+/* What "a" holds: 50,000 bytes of p, of which some may be zeros by now. */
+static void
+expect_zeros(uint64_t from, uint64_t to)
+{
+	uint8_t *data = NULL;
+	size_t len, i;
+
+	ck_assert_int_eq(rig_read(&rig, "a", &data, &len), 0);
+	ck_assert_uint_eq(len, 50000);
+	for (i = 0; i < len; i++)
+		ck_assert_uint_eq(data[i], i >= from && i < to ? 0 : rig_byte('p', i));
+	free(data);
+}
+
+/*
+ * XFS frees the blocks of a range that is to become zeros, and then finds no
+ * room for others: it says that nothing was done, and all is gone.  _i: the
+ * member that does so, and at which of its calls.
+ */
+START_TEST(zeroing_refused)
+{
+	const struct fault_rule rule = { .ops = FAULT_MASK(FAULT_FALLOCATE), .nth = 1 + (unsigned)_i / 2, .times = 1,
+	    .error = ENOSPC, .mode = FAULT_AFTER };
+	uint64_t hits;
+	int rc;
+
+	scenario = &one_file;
+	count = 0;
+	rig_init(&rig, MEMBERS);
+	rig.wrap = remember;
+	prepare();
+	ck_assert_int_eq(rig_open(&rig), 0);
+	ck_assert_int_eq(rig_step(&rig, "truncate a 0"), 0);
+	ck_assert_int_eq(rig_step(&rig, "write a 0 50000 p"), 0);
+	fault_set(failing[_i % 2], &rule);
+	rc = rig_step(&rig, "zero a 5000 20000");
+	hits = fault_hits(failing[_i % 2]);
+	fault_set(failing[_i % 2], NULL);
+	ck_assert_uint_eq(hits, 1);
+	/* Room first, then the hole, for which zeros can stand in; the last one is a favour. */
+	ck_assert_int_eq(rc, _i / 2 == 0 ? -ENOSPC : 0);
+	if (rc != 0)
+		expect_zeros(0, 0);
+	else
+		expect_zeros(5000, 25000);
+	ck_assert_int_eq(rig_step(&rig, "zero a 5000 20000"), 0);
+	expect_zeros(5000, 25000);
+	ck_assert_uint_eq(rig.v->blocks_lost, 0);
+	ck_assert_int_eq(rig_close(&rig), 0);
+	look_below(0);
+	rig_done(&rig);
+}
+END_TEST
+
+/* What was appended with O_SYNC, and whose record finds no room, is not there for who appends it again. */
+START_TEST(sync_refused)
+{
+	const struct fault_rule rule = { .ops = FAULT_MASK(FAULT_STORE), .nth = 1, .error = ENOSPC };
+	struct node *node;
+	struct stat st;
+
+	scenario = &one_file;
+	count = 0;
+	rig_init(&rig, MEMBERS);
+	rig.wrap = remember;
+	prepare();
+	ck_assert_int_eq(rig_open(&rig), 0);
+	ck_assert_int_eq(rig_step(&rig, "truncate a 0"), 0);
+	ck_assert_int_eq(rig_step(&rig, "write a 0 50000 p"), 0);
+	ck_assert_int_eq(names_lookup(rig.v, volume_root(rig.v), "a", &node, &st), 0);
+	fault_set(failing[0], &rule);
+	ck_assert_int_eq(file_write(rig.v, node, "more", 4, 50000, FILE_SYNC), -ENOSPC);
+	fault_set(failing[0], NULL);
+	expect_zeros(0, 0);
+	ck_assert_int_eq(file_write(rig.v, node, "more", 4, 50000, FILE_SYNC), 4);
+	ck_assert_uint_eq(node->size, 50004);
+	node_forget(rig.v, node, 1);
+	ck_assert_int_eq(rig_close(&rig), 0);
+	look_below(0);
+	rig_done(&rig);
+}
+END_TEST
+
 START_TEST(reserve)
 {
 	const uint64_t mib = 1 << 20, gib = 1 << 30;
@@ -695,6 +780,8 @@ main(void)
 	tcase_add_loop_test(tcase, scenarios_full, 0, SCENARIOS);
 	tcase_add_loop_test(tcase, mending, 0, 2);
 	tcase_add_test(tcase, resync);
+	tcase_add_loop_test(tcase, zeroing_refused, 0, 6);
+	tcase_add_test(tcase, sync_refused);
 	tcase_add_test(tcase, reserve);
 	suite_add_tcase(suite, tcase);
 	rig_begin();

@@ -5,19 +5,11 @@
 # ENOSPC is no error, but means that nothing has happened.
 #
 # CHAOS_SEED=n: other choices.  CHAOS_SECONDS=n: for so long; LONG=1: an hour.
+# shellcheck disable=SC2034 # chaos.sh reads it
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/chaos.sh"
 
-needs jq mkfs.ext4 mkfs.xfs mkfs.btrfs pkg-config
 SEED=${CHAOS_SEED:-8}
-LASTS=${CHAOS_SECONDS:-${LONG:+3600}}
-LASTS=${LASTS:-20}
-ORACLE_PROGRAM=$BUILD/tests/model/oracle
-[ -x "$ORACLE_PROGRAM" ] || skip "needs $ORACLE_PROGRAM: make check TESTS="
-FSDOWN=$(helper tests/integration/fsdown) || fail "cannot build fsdown"
-FLIP=$(helper tools/dev/flip) || fail "cannot build flip"
-LOSE_S=30 SYNC_S=${LONG:+900}	# within which a loss is noticed, and all is in sync again
-SYNC_S=${SYNC_S:-240}
-STUCK_S=60		# without one system call of the oracle's: it hangs
 
 # ---- the volume: an ext4, an XFS, and a Btrfs behind a process
 
@@ -26,7 +18,7 @@ for type in ext4 xfs; do
 	replica_on $type $type 1G
 	REPLICAS+=("$REPLICA")
 done
-# shellcheck disable=SC2034,SC2046
+# shellcheck disable=SC2046
 PASSFS=$(helper tests/integration/passfs -D_FILE_OFFSET_BITS=64 $(pkg-config --cflags --libs fuse3)) || fail "cannot build passfs"
 BEHIND=$T/behind
 mkdir "$BEHIND" "$BEHIND.mnt" "$T/btrfs.fs"
@@ -35,8 +27,8 @@ mkfs.btrfs -q -f "$BEHIND/disk" >"$T/mkfs.out" 2>&1 || fail "mkfs.btrfs"
 DISKS=("${REPLICAS[@]%/r}" "$T/btrfs.fs")
 TYPES=(ext4 xfs btrfs)
 WAYS=('moved unmounted shutdown' 'moved unmounted shutdown' 'moved unmounted killed stopped')
+NOTICED='shutdown killed'
 
-give_back_unmounted() { mount -t "${TYPES[$1]}" "${LOOPS[$1]}" "${DISKS[$1]}"; }
 slow_disk_up() {
 	process_disk_up
 	LOOPS[2]=$(losetup --show -f "$BEHIND.mnt/disk") || fail "losetup"
@@ -46,6 +38,7 @@ MOUNTS+=("$BEHIND.mnt" "${DISKS[2]}")
 slow_disk_up
 mkdir "${DISKS[2]}/r"
 REPLICAS+=("${DISKS[2]}/r")
+STORES=("${REPLICAS[@]}")
 
 # The process goes after what is mounted from its disk.
 end_going() {
@@ -58,26 +51,7 @@ end_going() {
 }
 trap end_going EXIT
 
-# ---- taking away and giving back
-
-lose_moved() { mv "${REPLICAS[$1]}" "${REPLICAS[$1]}.away"; }
-# For good, whatever the disk may lose next.
-give_back_moved() { mv "${REPLICAS[$1]}.away" "${REPLICAS[$1]}" && sync -f "${DISKS[$1]}"; }
-
-lose_unmounted() { umount -l "${DISKS[$1]}"; }
-
-# As a disk that is pulled out: what it had not written yet is lost.
-lose_shutdown() { "$FSDOWN" "${DISKS[$1]}"; }
-# It lives again when nobody holds anything of what it was.
-# shellcheck disable=SC2317
-let_go() {
-	umount "${DISKS[$1]}" 2>/dev/null
-	# mountpoint(1) takes one that is shut down for none.
-	! grep -qF " ${DISKS[$1]} " /proc/self/mounts
-}
-# shellcheck disable=SC2317
-revive() { let_go "$1" && give_back_unmounted "$1" 2>/dev/null && touch "${DISKS[$1]}/alive" 2>/dev/null; }
-give_back_shutdown() { await "$LOSE_S" "revive $1"; }
+# ---- what happens to the process
 
 lose_killed() { { kill -KILL "$DISK_PROCESS" && wait "$DISK_PROCESS"; } 2>/dev/null; [ $? -eq 137 ]; }
 give_back_killed() { await "$LOSE_S" "let_go $1" && losetup -d "${LOOPS[$1]}" && umount -l "$BEHIND.mnt" && slow_disk_up; }
@@ -85,198 +59,15 @@ give_back_killed() { await "$LOSE_S" "let_go $1" && losetup -d "${LOOPS[$1]}" &&
 lose_stopped() { kill -STOP "$DISK_PROCESS"; }
 give_back_stopped() { kill -CONT "$DISK_PROCESS"; }
 
-AWAY=('' '' '')		# the way in which each was lost
-
-# state_of REPLICA: as mendctl status has it.
-state_of() {
-	# Degraded is exit status 3.
-	timeout 30 mendctl status --json "$MNT" >"$T/status"
-	jq -r --arg path "${REPLICAS[$1]}" '.replicas[] | select(.path == $path).state' "$T/status"
-}
-# shellcheck disable=SC2317
-is_lost() { [ "$(state_of "$1")" != in-sync ]; }
-# shellcheck disable=SC2317
-is_in_sync() { mendctl resync "$MNT" >/dev/null 2>&1; [ "$(state_of "$1")" = in-sync ]; }
-
-# in_sync_but REPLICA: the others that are in sync.
-in_sync_but() {
-	local i
-	for i in 0 1 2; do
-		if [ "$i" != "$1" ] && [ -z "${AWAY[i]}" ] && [ "$(state_of "$i")" = in-sync ]; then echo "$i"; fi
-	done
-}
-
-# lose REPLICA [WAY]: not the last one.
-lose() {
-	local ways
-	read -ra ways <<<"${WAYS[$1]}"
-	[ -n "$(in_sync_but "$1")" ] || return 1
-	AWAY[$1]=${2:-${ways[RANDOM % ${#ways[@]}]}}
-	note "replica $1 is lost: ${AWAY[$1]}"
-	"lose_${AWAY[$1]}" "$1" || fail "cannot have replica $1 lost: ${AWAY[$1]}"
-}
-
-# gone REPLICA: wait until that is noticed.
-gone() { await $LOSE_S "is_lost $1" || fail "replica $1 is ${AWAY[$1]}, and nobody notices: $(cat "$T/status")"; }
-
-give_back() {
-	note "replica $1 is given back"
-	"give_back_${AWAY[$1]}" "$1" || fail "cannot give replica $1 back: ${AWAY[$1]}"
-	AWAY[$1]=
-}
-
-# all_back: and in sync.
-all_back() {
-	local i
-	for i in 0 1 2; do if [ -n "${AWAY[i]}" ]; then give_back $i; fi; done
-	for i in 0 1 2; do
-		await $SYNC_S "is_in_sync $i" || fail "replica $i does not come into sync: $(cat "$T/status")"
-	done
-}
-
 # ---- what else can happen
 
-nap() { sleep "0.$((RANDOM % 9 + 1))"; }
+incident() { mendctl quarantine purge "$MNT" --all >"$T/purged" 2>&1 || fail "purge: $(cat "$T/purged")"; }
 
-# rot REPLICA: bits are flipped on it, as long as another one has all that it has.
-rot() {
-	local others
-	[ -z "${AWAY[$1]}" ] && [ "$(state_of "$1")" = in-sync ] || return 0
-	others=$(in_sync_but "$1")
-	[ -n "$others" ] || return 0
-	note "rot on replica $1"
-	# shellcheck disable=SC2046
-	"$FLIP" -d 1 -r 100 -n 40 -s $((RANDOM + 1)) "$MNT" "${REPLICAS[$1]}" \
-	    $(for i in $others; do echo "${REPLICAS[i]}"; done) >"$T/flip.out" 2>&1 || {
-		cat "$T/flip.out" >&2
-		fail "flip on replica $1"
-	}
-	FLIPS=$((FLIPS + $(sed -n 's/^flip: \([0-9]*\) flips.*/\1/p' "$T/flip.out")))
-}
-
-# fill REPLICA: its file system has no room for a while; another one may be lost then.
-fill() {
-	local disk=${DISKS[$1]} size=$((1 << 29)) n=0 other=$((($1 + 1 + RANDOM % 2) % 3)) thread
-	[ -z "${AWAY[$1]}" ] || return 0
-	note "replica $1 is full"
-	touch "$T/full"
-	for thread in 0 1; do await $STUCK_S "watch; [ -e '$T/full.$thread' ]" || fail "the oracle does not see that a disk is full"; done
-	mkdir "$disk/filler"
-	while [ $size -ge 4096 ]; do
-		fallocate -l $size "$disk/filler/$((n++))" 2>/dev/null || size=$((size / 2))
-	done
-	nap
-	# Not yet without being told to: a label that finds no room has its replica dropped.
-	if [ -n "${CHAOS_FULL_LOSS:-}" ] && ((RANDOM % 3 == 0)) && [ -z "${AWAY[other]}" ] && [ "$(state_of "$1")" = in-sync ] && lose $other; then
-		gone $other
-		nap
-		give_back $other
-	fi
-	nap
-	rm -r "$disk/filler"
-	sync -f "$disk"
-	note "replica $1 has room again"
-	rm "$T/full"
-	for thread in 0 1; do await $STUCK_S "watch; [ ! -e '$T/full.$thread' ]" || fail "the oracle does not go on after a disk was full"; done
-}
-
-scrub() {
-	note "a scrub"
-	mendctl scrub start "$MNT" >/dev/null 2>&1
-	return 0
-}
-
-# absence: one goes, or two, and something else happens meanwhile.
-absence() {
-	local one=$((RANDOM % 3)) two
-	two=$(((one + 1 + RANDOM % 2) % 3))
-	lose $one || return 0
-	# It may be back before anybody has noticed.
-	if ((RANDOM % 8 == 0)) && [ "${AWAY[one]}" != shutdown ] && [ "${AWAY[one]}" != killed ]; then
-		give_back $one
-		sleep 4
-		return 0
-	fi
-	gone $one
-	nap
-	# What a call is stuck in, the default is that others wait for that.
-	if [ "${AWAY[one]}" = stopped ] && [ -z "$WATCH" ]; then give_back $one; return; fi
-	case $((RANDOM % 6)) in
-	0) if lose $two; then gone $two; nap; fi ;;
-	1) rot $two ;;
-	2) if [ -n "${CHAOS_FULL_LOSS:-}" ]; then fill $two; else nap; fi ;;
-	3) scrub ;;
-	esac
-	nap
-	give_back $one
-	# And lost once more, while it is brought up to date.
-	if ((RANDOM % 4 == 0)); then
-		mendctl resync "$MNT" >/dev/null 2>&1
-		nap
-		if lose $one; then gone $one; fi
-	fi
-}
-
-# ---- the load
-
-# Every other seed: no request waits for the disk that hangs.
+# Every other seed: no request waits for the disk that hangs.  Else it is what
+# a call is stuck in that others wait for, which is the default.
 WATCH=
-if [ $((SEED % 2)) -eq 0 ]; then WATCH=,watch=all; fi
-mount_up "timeout=2$WATCH"
-"$ORACLE_PROGRAM" --seed "$SEED" --ops 1000000000 --threads 2 --no-spoil --pause 5000 --members-go --full "$T/full" \
-    ${KEEP:+--log "$T/oracle.log"} --replica "${REPLICAS[0]}" --replica "${REPLICAS[1]}" --replica "${REPLICAS[2]}" \
-    --finish "touch '$T/finish'; until [ -e '$T/finished' ]; do sleep 0.1; done" "$MNT" >"$T/oracle.out" 2>&1 &
-ORACLE=$!
-CHILDREN+=("$ORACLE")
-
-oracle_failed() {
-	cat "$T/oracle.out" >&2
-	fail "seed $SEED: the oracle found something"
-}
-
-# watch: the oracle is content, and gets its answers.
-watch() {
-	local now
-	alive "$ORACLE" || oracle_failed
-	alive "$DAEMON" || fail "the daemon ended"
-	now=$(cat "/proc/$ORACLE/io")
-	if [ "$now" != "${SEEN:-}" ]; then
-		SEEN=$now MOVED=$SECONDS
-	elif [ $((SECONDS - MOVED)) -gt $STUCK_S ]; then
-		where_it_hangs "$DAEMON"
-		fail "seed $SEED: the oracle has waited for $STUCK_S s"
-	fi
-}
-
-note "seed $SEED, $LASTS s"
-RANDOM=$SEED
-FLIPS=0 steps=0
-sleep 1
-END=$((SECONDS + LASTS))
-while [ $SECONDS -lt $END ]; do
-	case $((RANDOM % 12)) in
-	[0-6]) absence; watch; all_back ;;
-	7 | 8) rot $((RANDOM % 3)) ;;
-	9) scrub ;;
-	10) fill $((RANDOM % 3)); all_back ;;
-	11) mendctl quarantine purge "$MNT" --all >"$T/purged" 2>&1 || fail "purge: $(cat "$T/purged")" ;;
-	esac
-	watch
-	steps=$((steps + 1))
-done
-
-# ---- the end
-
-all_back
-note "all are back after $steps steps, $(log_count 'failed while') losses, $FLIPS bits flipped"
-kill -TERM "$ORACLE"
-# shellcheck disable=SC2317
-looked() { watch; [ -e "$T/finish" ]; }
-await 300 looked || fail "the oracle does not come to its end"
-all_back
-mount_down
-touch "$T/finished"
-wait "$ORACLE" || oracle_failed
-cat "$T/oracle.out" >&2
+if [ $((SEED % 2)) -eq 0 ]; then WATCH=,watch=all; else LEFT_ALONE=stopped; fi
+chaos_mount mount_up "timeout=2$WATCH"
+chaos_run
+chaos_end
 fsck_clean
-same_replicas

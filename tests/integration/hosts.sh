@@ -12,6 +12,8 @@ needs ip nsenter
 declare -A ADDRESS=([one]=10.77.1.2 [two]=10.77.2.2)
 declare -A NEAR_ADDRESS=([one]=10.77.1.1 [two]=10.77.2.1)
 declare -A SERVER=()	# process ids of mendd
+declare -A LENDS=()	# directories that are lent, if others than BASE/HOST
+MENDD_SETTINGS=()	# further lines of its configuration, before the export
 PORT=6363
 
 netns() { echo "mendfs-$$-$1"; }
@@ -51,13 +53,15 @@ trust() { must mendctl key trust "$1" "$(public_key "$2")" >/dev/null; }
 lend() {
 	local host=$1
 	shift
-	mkdir -p "$BASE/$host"
+	local directory=${LENDS[$host]:-$BASE/$host}
+	mkdir -p "$directory"
 	{
 		echo "listen = ${ADDRESS[$host]}:$PORT"
 		echo "key-file = $T/$host.key"
 		echo "log-level = debug"
+		[ ${#MENDD_SETTINGS[@]} -eq 0 ] || printf '%s\n' "${MENDD_SETTINGS[@]}"
 		echo "[export e]"
-		echo "directory = $BASE/$host"
+		echo "directory = $directory"
 		echo "write = $(public_key near)"
 		[ $# -eq 0 ] || printf '%s\n' "$@"
 	} >"$T/$host.conf"
@@ -96,6 +100,7 @@ server_kill() {	# server_kill HOST: as a machine that goes off
 		kill -KILL "$(serving "$1")" "${SERVER[$1]}"
 		wait "${SERVER[$1]}"
 	} 2>/dev/null
+	return 0
 }
 
 # replicas_remote N: BASE/near here and N of the others, as REPLICAS; LENT is where all of them are.
@@ -127,6 +132,9 @@ plug() { must at "$1" ip link set near up; }
 # deafen HOST, hear HOST: what goes from there to near is lost; what comes arrives.
 deafen() { must at "$1" ip route add blackhole "${NEAR_ADDRESS[$1]}/32"; }
 hear() { must at "$1" ip route del blackhole "${NEAR_ADDRESS[$1]}/32"; }
+# silence HOST, speak HOST: what goes from near to there is lost.
+silence() { must at near ip route add blackhole "${ADDRESS[$1]}/32"; }
+speak() { must at near ip route del blackhole "${ADDRESS[$1]}/32"; }
 
 # status FILTER: of mendctl status, by jq(1).
 status() { mendctl status --json "$MNT" | jq -r "$1"; }

@@ -68,11 +68,17 @@ integration_tests = \
 	tests/integration/72-fork.sh \
 	tests/integration/74-membership.sh \
 	tests/integration/76-operations.sh \
+	tests/integration/79-mendd.sh \
 	tests/integration/80-remote.sh \
 	tests/integration/81-links.sh \
 	tests/integration/82-remote-kills.sh \
 	tests/integration/83-strangers.sh \
-	tests/integration/87-glusterfs.sh
+	tests/integration/84-far.sh \
+	tests/integration/85-spoiled-line.sh \
+	tests/integration/86-ssh.sh \
+	tests/integration/87-ack-fsync.sh \
+	tests/integration/88-remote-chaos.sh \
+	tests/integration/long-glusterfs.sh
 dist_noinst_SCRIPTS += $(integration_tests)
 dist_noinst_DATA += tests/integration/lib.sh tests/integration/hosts.sh
 

@@ -111,6 +111,7 @@ kept_of_mount(struct kept *kept, const char *mountpoint)
 	int status;
 
 	memset(kept, 0, sizeof(*kept));
+	kept->mountpoint = mountpoint;
 	if ((status = ask_for(mountpoint, "replicas", take_replica, kept)) != EXIT_DONE)
 		return status;
 	return read_all(kept);

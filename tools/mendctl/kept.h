@@ -2,7 +2,7 @@
  * mendctl/kept -- the versions in the quarantines of all replicas.
  *
  * They are read where they lie, by this program and not by the daemon, which
- * never looks at one again.  A version's id is REPLICA/SLOT: it stays the same
+ * never looks at one again, but to remove it from a replica on another machine.  A version's id is REPLICA/SLOT: it stays the same
  * as long as the version does.
  */
 
@@ -34,6 +34,7 @@ struct kept_version {
 };
 
 struct kept {
+	const char *mountpoint;		/* the caller's; NULL: of replicas that are not mounted */
 	struct kept_replica replicas[KEPT_REPLICAS_MAX];
 	unsigned replica_count;
 	struct kept_version *versions;	/* the oldest first */

@@ -121,12 +121,34 @@ restore(const struct command *command, int argc, char **argv)
 	return status;
 }
 
+static void
+no_answer(void *arg, const json_t *line)
+{
+	(void)arg;
+	(void)line;
+}
+
+/* A replica on another machine is changed by the mount that has the lease. */
 static int
-purge_one(const struct kept_version *v)
+have_purged(const struct kept *kept, const struct kept_replica *replica, const char *slot)
+{
+	static const struct command purging = { .name = "purge" };
+	json_t *request = request_new(&purging);
+
+	jsonline_set_name(request, "replica", replica->path);
+	if (slot != NULL)
+		jsonline_set_name(request, "slot", slot);
+	return ask(kept->mountpoint, true, request, no_answer, NULL);
+}
+
+static int
+purge_one(const struct kept *kept, const struct kept_version *v)
 {
 	struct replica *r;
 	int rc;
 
+	if (!replica_open_local(v->replica->path))
+		return have_purged(kept, v->replica, v->slot);
 	if ((rc = replica_open(v->replica->path, NULL, &r)) == 0) {
 		rc = quarantine_purge(r, v->slot);
 		r->ops->free(r);
@@ -145,10 +167,14 @@ sweep(const struct kept *kept)
 	unsigned i;
 
 	for (i = 0; i < kept->replica_count; i++) {
-		if (kept->replicas[i].unread || replica_open(kept->replicas[i].path, NULL, &r) != 0)
+		if (kept->replicas[i].unread)
 			continue;
-		(void)quarantine_sweep(r);
-		r->ops->free(r);
+		if (!replica_open_local(kept->replicas[i].path)) {
+			(void)have_purged(kept, &kept->replicas[i], NULL);
+		} else if (replica_open(kept->replicas[i].path, NULL, &r) == 0) {
+			(void)quarantine_sweep(r);
+			r->ops->free(r);
+		}
 	}
 }
 
@@ -163,7 +189,7 @@ purge_named(const struct kept *kept, int count, char **ids)
 			return no_such(ids[i]);
 	}
 	for (i = 0; i < count; i++) {
-		if (purge_one(kept_find(kept, ids[i])) != EXIT_DONE)
+		if (purge_one(kept, kept_find(kept, ids[i])) != EXIT_DONE)
 			status = EXIT_FAILED;
 	}
 	return status;
@@ -178,7 +204,7 @@ purge_before(const struct kept *kept, time_t before)
 	for (i = 0; i < kept->count; i++) {
 		if (kept->versions[i].when > before)
 			continue;
-		if (purge_one(&kept->versions[i]) == EXIT_DONE)
+		if (purge_one(kept, &kept->versions[i]) == EXIT_DONE)
 			count++;
 		else
 			status = EXIT_FAILED;

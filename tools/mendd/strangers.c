@@ -92,8 +92,13 @@ crowd_of(const struct strangers *strangers, const struct sockaddr_storage *addre
 	} else if (address->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *in6 = (const void *)address;
 
-		memcpy(bytes, &in6->sin6_addr, IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) ? 16 : 8);
-		(void)inet_ntop(AF_INET6, &in6->sin6_addr, from, STRANGERS_FROM_SIZE);
+		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+			memcpy(bytes, &in6->sin6_addr.s6_addr[12], sizeof(struct in_addr));
+			(void)inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], from, STRANGERS_FROM_SIZE);
+		} else {
+			memcpy(bytes, &in6->sin6_addr, 8);
+			(void)inet_ntop(AF_INET6, &in6->sin6_addr, from, STRANGERS_FROM_SIZE);
+		}
 	}
 	_Static_assert(crypto_shorthash_BYTES == sizeof(hash), "a hash is a number");
 	crypto_shorthash((unsigned char *)&hash, bytes, sizeof(bytes), strangers->hash_key);

@@ -102,7 +102,7 @@ START_TEST(what_is_begun_is_waited_for_later)
 	replica_handle file;
 	int rc;
 
-	replica_begin(r);
+	replica_begin(r, true);
 	rc = r->ops->create(r, REPLICA_ROOT, "a", &new, &file);
 	ck_assert_int_eq(rc, -EINPROGRESS);
 	ck_assert_int_gt(file, 0);
@@ -111,12 +111,12 @@ START_TEST(what_is_begun_is_waited_for_later)
 	ck_assert_uint_eq(trips() - before, 1);
 
 	/* One that fails has no handle. */
-	replica_begin(r);
+	replica_begin(r, true);
 	ck_assert_int_eq(replica_finish(r, r->ops->create(r, REPLICA_ROOT, "a", &new, &file)), -EEXIST);
 	ck_assert_int_eq(file, REPLICA_NONE);
 
 	/* Said for an operation that cannot be begun, it holds for none after it. */
-	replica_begin(r);
+	replica_begin(r, true);
 	ck_assert_int_eq(r->ops->sync(r), 0);
 	ck_assert_int_eq(r->ops->unlink(r, REPLICA_ROOT, "a", false), 0);
 }
@@ -250,7 +250,7 @@ work(void *arg)
 		for (k = 0; k < 3 * i; k++)
 			words[k] = w->number << 24 | i << 12 | k;
 		if (i % 3 == 0)
-			replica_begin(r);
+			replica_begin(r, true);
 		ck_assert_int_eq(replica_finish(r, r->ops->pwrite(r, file, words, 12 * i, 100 * i)), 12 * i);
 		ck_assert_int_eq(r->ops->pread(r, file, back, 12 * i, 100 * i), 12 * i);
 		ck_assert_mem_eq(words, back, 12 * i);
@@ -393,17 +393,17 @@ START_TEST(what_lags_is_not_waited_for)
 	struct stat st;
 	unsigned i;
 
-	replica_begin(r);
+	replica_begin(r, true);
 	ck_assert_int_eq(r->ops->create(r, REPLICA_ROOT, "a", &new, &file), 0);
 	for (i = 0; i < 10; i++) {
-		replica_begin(r);
+		replica_begin(r, true);
 		ck_assert_int_eq(r->ops->pwrite(r, file, "data", 4, 4 * i), 4);
 	}
-	replica_begin(r);
+	replica_begin(r, true);
 	ck_assert_int_eq(r->ops->truncate(r, file, 20), 0);
-	replica_begin(r);
+	replica_begin(r, true);
 	ck_assert_int_eq(r->ops->store(r, held(file), &times, NULL, 0), 0);
-	replica_begin(r);
+	replica_begin(r, true);
 	ck_assert_int_eq(r->ops->rename(r, REPLICA_ROOT, "a", REPLICA_ROOT, "b", 0), 0);
 	ck_assert_uint_eq(trips(), before);
 	/* What is not begun is waited for. */
@@ -433,19 +433,19 @@ START_TEST(the_window_is_bounded)
 	far_stop(far, true);
 	/* 65,536 bytes have room for 5 of them. */
 	for (i = 0; i < 5; i++) {
-		replica_begin(r);
+		replica_begin(r, true);
 		ck_assert_int_eq(r->ops->pwrite(r, file, data, sizeof(data), i * sizeof(data)), sizeof(data));
 	}
 	ck_assert_uint_eq(trips(), before);
 	ck_assert_uint_le(counters().window_bytes, lagging.window_bytes);
 	far_stop(far, false);
 	for (; i < 100; i++) {
-		replica_begin(r);
+		replica_begin(r, true);
 		ck_assert_int_eq(r->ops->pwrite(r, file, data, sizeof(data), i * sizeof(data)), sizeof(data));
 		ck_assert_uint_le(counters().window_bytes, lagging.window_bytes);
 	}
 	for (i = 0; i < 100; i++) {
-		replica_begin(r);
+		replica_begin(r, true);
 		ck_assert_int_eq(r->ops->chmod(r, held(file), 0600 + i % 8), 0);
 		ck_assert_uint_le(counters().window_requests, lagging.window_requests);
 	}
@@ -462,14 +462,14 @@ START_TEST(a_late_error_sticks)
 	replica_handle file = make_file("a", 0644);
 
 	fault_set(inner, &(struct fault_rule){ .ops = FAULT_MASK(FAULT_PWRITE), .nth = 3, .times = 1, .error = ENOSPC });
-	replica_begin(r);
+	replica_begin(r, true);
 	ck_assert_int_eq(r->ops->pwrite(r, file, "data", 4, 0), 4);
-	replica_begin(r);
+	replica_begin(r, true);
 	ck_assert_int_eq(r->ops->pwrite(r, file, "data", 4, 4), 4);
 	ck_assert_int_eq(r->ops->fsync(r, file, false), 0);
-	replica_begin(r);
+	replica_begin(r, true);
 	(void)r->ops->pwrite(r, file, "data", 4, 8);
-	replica_begin(r);
+	replica_begin(r, true);
 	(void)r->ops->pwrite(r, file, "data", 4, 12);
 	ck_assert_int_eq(r->ops->fsync(r, file, false), -EREMOTEIO);
 	ck_assert_int_eq(r->ops->pwrite(r, file, "data", 4, 16), -EREMOTEIO);
@@ -479,14 +479,44 @@ START_TEST(a_late_error_sticks)
 }
 END_TEST
 
+/* Half of a write is no write, though there was an answer. */
+START_TEST(a_late_short_write_is_a_failure)
+{
+	replica_handle file = make_file("a", 0644);
+
+	fault_set(inner, &(struct fault_rule){ .ops = FAULT_MASK(FAULT_PWRITE), .nth = 1, .times = 1, .mode = FAULT_SHORT });
+	replica_begin(r, true);
+	ck_assert_int_eq(r->ops->pwrite(r, file, "data", 4, 0), 4);
+	ck_assert_int_eq(r->ops->fsync(r, file, false), -EREMOTEIO);
+	ck_assert_int_eq(counters().error, ENOSPC);
+	r->ops->close(r, file);
+}
+END_TEST
+
+/* Where nobody else says whether it is refused, the answer is true. */
+START_TEST(unanswered_is_waited_for)
+{
+	replica_handle file = make_file("a", 0644);
+	uint64_t before = trips();
+
+	replica_begin(r, false);
+	ck_assert_int_eq(replica_finish(r, r->ops->pwrite(r, file, "data", 4, 0)), 4);
+	replica_begin(r, false);
+	ck_assert_int_eq(replica_finish(r, r->ops->unlink(r, REPLICA_ROOT, "nothing", false)), -ENOENT);
+	ck_assert_uint_eq(trips() - before, 2);
+	ck_assert_int_eq(r->ops->check(r), 0);
+	r->ops->close(r, file);
+}
+END_TEST
+
 /* A name that is not there has been removed, whatever the answer. */
 START_TEST(late_and_missing_is_removed)
 {
-	replica_begin(r);
+	replica_begin(r, true);
 	ck_assert_int_eq(r->ops->unlink(r, REPLICA_ROOT, "nothing", false), 0);
 	wait_confirmed();
 	ck_assert_int_eq(r->ops->sync(r), 0);
-	replica_begin(r);
+	replica_begin(r, true);
 	ck_assert_int_eq(r->ops->rename(r, REPLICA_ROOT, "nothing", REPLICA_ROOT, "b", 0), 0);
 	ck_assert_int_eq(r->ops->sync(r), -EREMOTEIO);
 }
@@ -536,6 +566,8 @@ main(void)
 	tcase_add_test(tcase, what_lags_is_not_waited_for);
 	tcase_add_test(tcase, the_window_is_bounded);
 	tcase_add_test(tcase, a_late_error_sticks);
+	tcase_add_test(tcase, a_late_short_write_is_a_failure);
+	tcase_add_test(tcase, unanswered_is_waited_for);
 	tcase_add_test(tcase, late_and_missing_is_removed);
 	suite_add_tcase(suite, tcase);
 	return scratch_main(suite);

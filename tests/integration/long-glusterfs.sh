@@ -5,7 +5,7 @@
 #
 # LONG=1 only.  In namespaces of its own for mounts and network, with what
 # GlusterFS keeps of a machine in memory: an installation here is left alone.
-[ -n "${LONG:-}" ] || { echo "87-glusterfs: skipped: LONG=1 runs it" >&2; exit 77; }
+[ -n "${LONG:-}" ] || { echo "long-glusterfs: skipped: LONG=1 runs it" >&2; exit 77; }
 if [ -z "${APART:-}" ]; then
 	APART=1 exec unshare --mount --net --propagation private "$0" "$@"
 fi
