@@ -192,7 +192,10 @@ struct replica_ops {
 	void (*drop_cache)(struct replica *r, replica_handle file);
 	/*
 	 * One writer: take the lock, exclusive or shared; free gives it back.
-	 * Does not wait.  -EWOULDBLOCK: another holds it.  Leaves nothing on the disk.
+	 * Does not wait.  -EWOULDBLOCK: another holds it.  -ENOLCK: what the file
+	 * system calls a lock keeps nobody out.  Leaves nothing on a local disk; on
+	 * one that other machines may use, .mendfs/lock, if there is a .mendfs.
+	 * May be called again, as when there has come to be one.
 	 */
 	int (*lock)(struct replica *r, bool exclusive);
 	/*

@@ -21,6 +21,7 @@
 #include "volume/room.h"
 #include "volume/store.h"
 
+#define NAMELESS "nameless.new"	/* in .mendfs, for a moment */
 #define BATCH_BYTES (64u << 20)		/* as much data may wait to be made durable */
 #define SAVE_FIRST 2			/* the member's version is to be kept before anything is written over it */
 #define PAGE_BYTES (TAGPAGE_TAGS * BLOCK)
@@ -718,6 +719,26 @@ copy_nameless_meta(struct resync *r, struct work *w)
 	return rc;
 }
 
+/* Where files cannot be made without a name they lose it at once. */
+static int
+make_nameless(struct resync *r, const struct replica_new *new, replica_handle *file)
+{
+	struct replica *mine = r->m->r;
+	int rc;
+
+	if ((rc = mine->ops->tmpfile(mine, REPLICA_ROOT, new, file)) != -EOPNOTSUPP)
+		return rc;
+	if ((rc = mine->ops->unlink(mine, r->m->meta, NAMELESS, false)) != 0 && rc != -ENOENT)
+		return rc;
+	if ((rc = mine->ops->create(mine, r->m->meta, NAMELESS, new, file)) != 0)
+		return rc;
+	if ((rc = mine->ops->unlink(mine, r->m->meta, NAMELESS, false)) != 0) {
+		mine->ops->close(mine, *file);
+		*file = REPLICA_NONE;
+	}
+	return rc;
+}
+
 int
 resync_nameless(struct resync *r, struct node *node)
 {
@@ -736,7 +757,7 @@ resync_nameless(struct resync *r, struct node *node)
 	w->node = node;
 	w->fresh = true;
 	w->file = w->tags = REPLICA_NONE;
-	if ((rc = mine->ops->tmpfile(mine, REPLICA_ROOT, &new, &w->file)) == 0 &&
+	if ((rc = make_nameless(r, &new, &w->file)) == 0 &&
 	    (rc = mine->ops->truncate(mine, w->file, node->size)) == 0 &&
 	    (!tags_paged(node->file->tags) ||
 	    /* It may be there from before the loss, with pages that the file has had no tags in since. */
