@@ -74,8 +74,10 @@ integration_tests = \
 	tests/integration/84-far.sh \
 	tests/integration/85-spoiled-line.sh \
 	tests/integration/86-ssh.sh \
-	tests/integration/87-ack-fsync.sh
+	tests/integration/87-ack-fsync.sh \
+	tests/integration/88-remote-chaos.sh
 dist_noinst_SCRIPTS += $(integration_tests)
-dist_noinst_DATA += tests/integration/lib.sh tests/integration/hosts.sh
+dist_noinst_DATA += tests/integration/lib.sh tests/integration/hosts.sh \
+	tests/integration/chaos.sh
 
 TESTS += tests/integration/10-mount.sh tests/integration/20-rot.sh
