@@ -12,6 +12,7 @@
 #include "replica/guard.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "volume/awaited.h"
 #include "volume/events.h"
 #include "volume/members.h"
 #include "volume/missed.h"
@@ -380,6 +381,7 @@ static void
 hurry(struct volume *v)
 {
 	struct member *m;
+	unsigned i;
 
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		if (atomic_load(&m->state) == MEMBER_AWAY) {
@@ -387,6 +389,8 @@ hurry(struct volume *v)
 			m->unfit = false;
 		}
 	}
+	for (i = 0; i < v->awaited_count; i++)
+		v->awaited[i].probe_ms = v->awaited[i].wait_ms = 0;
 }
 
 static void *
@@ -410,6 +414,7 @@ keeper_run(void *arg)
 			hurry(v);
 		for (m = v->members; m < v->members + v->member_count; m++)
 			round_one(v, m, rounds % CHECK_ROUNDS == 0);
+		awaited_look(v);
 		if (rounds % CHECK_ROUNDS == 0)
 			status_sample(v);
 		away_pause(v, ROUND_MS);

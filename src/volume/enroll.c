@@ -280,7 +280,7 @@ fail:
 	return rc;
 }
 
-/* A member that was not named at the mount: from now on it is looked for there. */
+/* A member that was not there at the mount, or not named: from now on it is looked for at this place. */
 static int
 attach(struct volume *v, struct member *m, struct replica *r, char *why)
 {
@@ -308,7 +308,7 @@ attach(struct volume *v, struct member *m, struct replica *r, char *why)
 	/* As in volume/away: volume/status looks without a lock. */
 	__atomic_store_n(&m->r, r, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&v->label_lock);
-	log_info("%s: is replica %s, which was not named at the mount; looking at it now", r->path, m->name);
+	log_info("%s: is replica %s, which was not there at the mount; looking at it now", r->path, m->name);
 	volume_hurry(v);
 	return 0;
 }
@@ -339,6 +339,32 @@ add_locked(struct volume *v, const char *path, const char *mountpoint, struct me
 		    "remove one, or unmount and mount again", path, VOLUME_REPLICAS_MAX);
 	}
 	return add_new(v, r, out, why);
+}
+
+bool
+enroll_awaited(struct volume *v, struct replica *r)
+{
+	char why[VOLUME_WHY_MAX];
+	struct member *m = NULL;
+	struct label label;
+	bool settled = false;
+
+	/* Whoever has it may be waiting for a disk, and the keeper is not to wait with him. */
+	if (pthread_mutex_trylock(&v->roster_lock) != 0) {
+		r->ops->free(r);
+		return false;
+	}
+	if (label_read(r, &label) == 0 && uuid_equal(&label.volume, &v->uuid))
+		m = member_of(v, &label);
+	if (m != NULL && m->r == NULL) {
+		settled = attach(v, m, r, why) == 0;
+	} else {
+		/* Somebody named it meanwhile; or it is nothing of ours, and may become so: its disk is not mounted yet. */
+		settled = m != NULL;
+		r->ops->free(r);
+	}
+	pthread_mutex_unlock(&v->roster_lock);
+	return settled;
 }
 
 int

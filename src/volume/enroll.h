@@ -25,6 +25,14 @@
  */
 struct member *enroll_find(struct volume *volume, const char *which, char *why);
 
+/*
+ * enroll_awaited(volume, r):
+ * Is ${r}, open and locked, a member that was not there at the mount?  Then it
+ * is looked for at its path from now on.  True: nothing is left to be done.
+ * ${r} is given back in any case.
+ */
+bool enroll_awaited(struct volume *volume, struct replica *r);
+
 /* enroll_joined(volume, member): it is in sync: whom it replaces goes. */
 void enroll_joined(struct volume *volume, struct member *member);
 

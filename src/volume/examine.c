@@ -1,9 +1,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "format/roster.h"
 #include "meta/label.h"
@@ -68,7 +70,7 @@ compare_roots(struct mount *mount, unsigned which)
 	c->ino = st.st_ino;
 	/* On another machine the same numbers say nothing; there the lock tells. */
 	for (other = mount->candidates; other < c && replica_open_local(c->real); other++) {
-		if (!replica_open_local(other->real) || other->dev != c->dev || other->ino != c->ino)
+		if (other->absent || !replica_open_local(other->real) || other->dev != c->dev || other->ino != c->ino)
 			continue;
 		log_error("%s: the same directory as %s; each replica is to be named once",
 		    mount->names[which], mount->names[other - mount->candidates]);
@@ -203,6 +205,39 @@ examine_one(struct mount *mount, unsigned i)
 	return rc;
 }
 
+/* The whole path of what does not exist, malloc'd. */
+static char *
+path_of_nothing(const char *path)
+{
+	char here[PATH_MAX], *whole;
+
+	if (*path == '/')
+		return strdup(path);
+	if (getcwd(here, sizeof(here)) == NULL || asprintf(&whole, "%s/%s", here, path) < 0)
+		return NULL;
+	return whole;
+}
+
+/* It is not there, or does not answer: is that what -o degraded is for? */
+static bool
+go_without(struct mount *mount, unsigned i, int error)
+{
+	struct candidate *c = &mount->candidates[i];
+
+	if (!mount->options->degraded || (error != -ENOENT && error != -ENOTDIR && replica_error_is_own(error)))
+		return false;
+	if (c->real == NULL && (c->real = path_of_nothing(mount->names[i])) == NULL)
+		return false;
+	if (c->r != NULL)
+		c->r->ops->free(c->r);
+	c->r = NULL;
+	c->absent = c->skipped = true;
+	c->label_error = -ENODEV;
+	log_warning("%s: going on without it (-o degraded)%s", mount->names[i],
+	    mount->options->read_only ? "" : "; it is taken in when it is there");
+	return true;
+}
+
 /*
  * Members are asked, and changed, in the order of their numbers: those on this
  * machine come first, whatever the order on the command line.
@@ -237,7 +272,7 @@ mount_examine(struct mount *mount)
 	order_names(mount);
 	for (i = 0; i < mount->options->replica_count; i++) {
 		mount->count++;
-		if ((rc = examine_one(mount, i)) != 0)
+		if ((rc = examine_one(mount, i)) != 0 && !go_without(mount, i, rc))
 			return rc;
 	}
 	mount->forming = true;

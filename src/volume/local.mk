@@ -2,6 +2,7 @@
 noinst_LIBRARIES += src/volume/libvolume.a
 src_volume_libvolume_a_SOURCES = \
 	src/volume/attrs.c src/volume/attrs.h \
+	src/volume/awaited.c src/volume/awaited.h \
 	src/volume/away.c src/volume/away.h \
 	src/volume/blocks.c src/volume/blocks.h \
 	src/volume/change.c src/volume/change.h \

@@ -12,8 +12,13 @@
 static int
 judge_unlabelled(struct mount *mount, struct candidate *c)
 {
-	if (c->label_error == 0)
+	if (c->label_error == 0 || c->absent)
 		return 0;
+	if (c->label_error == -ENOENT && c->empty && mount->options->degraded) {
+		log_warning("%s: empty, while other replicas named here belong to a volume; is its disk mounted? Going on without it (-o degraded)", c->real);
+		c->absent = c->skipped = true;
+		return 0;
+	}
 	if (c->label_error == -ENOENT) {
 		log_error("%s: %s, while other replicas named here belong to a volume; is its disk mounted? "
 		    "Leave it out with -o degraded, or restore it with fsck.mendfs", c->real,

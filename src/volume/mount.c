@@ -8,6 +8,7 @@
 #include "meta/label.h"
 #include "replica/guard.h"
 #include "util/log.h"
+#include "volume/awaited.h"
 #include "volume/away.h"
 #include "volume/blocks.h"
 #include "volume/load.h"
@@ -217,6 +218,8 @@ setup(struct mount *mount, struct volume *v)
 	if ((rc = load_intent(v)) != 0)
 		return rc;
 	members_add_missing(v);
+	if ((rc = awaited_note(v, mount)) != 0)
+		return rc;
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		if (!member_in_sync(m))
 			missed_load(v, m);
@@ -274,6 +277,7 @@ mount_release(struct volume *v)
 	if (v == NULL)
 		return 0;
 	settle_forget(v);
+	awaited_free(v);
 	for (m = v->members; m < v->members + v->member_count; m++) {
 		lane_free(m->lane);
 		guard_open_cancel(m->opening);

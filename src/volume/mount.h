@@ -22,6 +22,7 @@ struct candidate {
 	struct label label;
 	bool empty;			/* no names but .mendfs, or an empty lost+found */
 	bool skipped;			/* degraded: left out */
+	bool absent;			/* and that because it is not there: it is looked for while mounted */
 	bool behind;			/* to be resynced */
 	bool rolled_back;		/* and nothing is known of what it misses */
 	time_t written;			/* when its label was; 0: not known */

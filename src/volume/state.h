@@ -143,6 +143,9 @@ struct volume {
 	atomic_uint turn;		/* VOLUME_READ_ROUND_ROBIN */
 
 	pthread_mutex_t roster_lock;	/* who is a member; before all others */
+	struct awaited { char *name; struct guard_opening *opening; uint64_t probe_ms, wait_ms; }
+	    awaited[VOLUME_REPLICAS_MAX];	/* named at the mount, and not there (volume/awaited); NULL: taken in.  Keeper's */
+	unsigned awaited_count;
 	_Atomic(struct member *) resyncing;	/* what the resyncer is at */
 	pthread_mutex_t label_lock;	/* labels, on disk too */
 	struct intent *intent;

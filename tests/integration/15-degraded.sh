@@ -3,6 +3,8 @@
 # written meanwhile is never undone by the one that comes back.
 . "$(dirname "$0")/lib.sh"
 
+needs jq
+
 volume_new 3
 mount_up
 echo one >"$MNT/file"
@@ -27,6 +29,23 @@ mv "${members[2]}" "$T/away"
 refused "the third is not there" "${members[2]}" "" "${members[@]}"
 mkdir "${members[2]}"
 refused "the third is empty" "${members[2]}" "" "${members[@]}"
+
+# Named, with -o degraded: it is gone without, and taken in when it is there.
+for there in nothing 'an empty folder'; do
+	[ "$there" = nothing ] && rmdir "${members[2]}"
+	REPLICAS=("${members[@]}")
+	mount_up degraded
+	must test "$(mendctl status --json "$MNT" | jq .in_sync)" = 2
+	echo "$there" >"$MNT/while-away"
+	[ "$there" = nothing ] || [ -z "$(ls -A "${members[2]}")" ] || fail "the empty folder was written to"
+	[ "$there" = nothing ] || rmdir "${members[2]}"
+	mv "$T/away" "${members[2]}"
+	await 20 '[ "$(mendctl status --json "$MNT" | jq .in_sync)" = 3 ]' || fail "in place of $there it is there, and not taken in"
+	same "brought up to date" "$there" "$(cat "${members[2]}/while-away")"
+	mount_down
+	mv "${members[2]}" "$T/away"
+	mkdir "${members[2]}"
+done
 
 REPLICAS=("${members[0]}" "${members[1]}")
 mount_up degraded

@@ -66,4 +66,16 @@ works "alone"
 plug one
 plug two
 returns "one and two"
+
+note "mounted while one is off, and another cannot be reached"
+mount_down
+server_down one
+unplug two
+must_fail at near timeout 60 mendfs -f -o link-timeout=1 "${REPLICAS[@]}" "$MNT"
+mount_near degraded,link-timeout=1
+in_sync 1 || fail "who is in sync?"
+works "degraded"
+server_up one
+plug two
+returns "one and two"
 all_well_remote

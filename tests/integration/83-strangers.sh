@@ -1,6 +1,6 @@
 #!/bin/bash
 # mendd among many: 10,000 connections of strangers leave it serving its client,
-# with bounded memory and descriptors; 100 clients that do nothing are cheap.
+# with bounded memory and descriptors; 100 clients that do nothing are cheap; and one writes at a time.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/hosts.sh"
 
@@ -30,11 +30,17 @@ sleep 1
 idle_rss=$(rss)
 note "$idle_rss KiB resident, $(descriptors) descriptors"
 [ -n "${SANITIZED:-}" ] || [ "$idle_rss" -lt $RSS_MAX ] || fail "$idle_rss KiB resident with $IDLE idle clients"
-exec {IDLERS[1]}>&-
+TO=${IDLERS[1]}
+exec {TO}>&-
 wait "$PID" || { cat "$T/idlers.err" >&2; fail "an idle client was lost"; }
 
-note "$CROWD strangers"
+note "$CROWD strangers, and another mount, which may not write meanwhile"
 mount_near link-timeout=3
+mkdir "$T/other" "$T/other.mnt"
+MOUNTS+=("$T/other.mnt")
+nsenter --net="/run/netns/$(netns near)" timeout 60 mendfs -f -o adopt "$T/other" "${REPLICAS[1]}" "$T/other.mnt" >"$T/other.out" 2>&1 &
+OTHER=$!
+CHILDREN+=("$OTHER")
 cat >"$T/crowd.py" <<'EOF'
 import selectors, socket, sys, time
 address, count, kind = (sys.argv[1], int(sys.argv[2])), int(sys.argv[3]), 0
@@ -85,8 +91,11 @@ cp -a "$SOURCE/src/format" "$MNT/" || fail "the client was refused"
 crowd_rss=$(rss)
 note "$answer; $crowd_rss KiB resident, $(descriptors) descriptors"
 [ -n "${SANITIZED:-}" ] || [ "$crowd_rss" -lt $RSS_MAX ] || fail "$crowd_rss KiB resident with strangers"
-exec {STRANGERS[1]}>&-
+TO=${STRANGERS[1]}
+exec {TO}>&-
 wait "$PID" || { cat "$T/crowd.err" >&2; fail "strangers"; }
+wait "$OTHER" && fail "two write to one export"
+grep -q "${REPLICAS[1]}.*in use" "$T/other.out" || { cat "$T/other.out" >&2; fail "it is not said that it is in use"; }
 in_sync 2 || fail "the client was lost"
 [ "$(grep -c 'connection is lost' "$LOG")" = 0 ] || fail "the client was lost for a while"
 
@@ -96,7 +105,8 @@ coproc STRANGERS { nsenter --net="/run/netns/$(netns near)" python3 "$T/crowd.py
 PID=$STRANGERS_PID
 read -r -t 60 -u "${STRANGERS[0]}" answer || fail "the strangers were not through"
 mount_near link-timeout=3
-exec {STRANGERS[1]}>&-
+TO=${STRANGERS[1]}
+exec {TO}>&-
 wait "$PID" || { cat "$T/crowd.err" >&2; fail "strangers"; }
 all_well_remote
 server_down one

@@ -64,6 +64,7 @@ hosts_up
 lend one
 server_up one
 volume_new 1
+# shellcheck disable=SC2034 # all_well_remote goes by it
 LENT=("${REPLICAS[0]}" "$BASE/one")
 REPLICAS+=("mend://127.0.0.1:7000/e")
 trust 127.0.0.1:7000 one

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/hosts.sh"
 
 needs python3
-ROUNDS=${ROUNDS:-$([ -n "$LONG" ] && echo 40 || echo 4)}
+ROUNDS=${ROUNDS:-$([ -n "$LONG" ] && echo 40 || echo 2)}
 SEED=${SEED:-$$}
 RANDOM=$SEED
 note "SEED=$SEED ROUNDS=$ROUNDS"
@@ -47,6 +47,7 @@ hosts_up
 lend one
 server_up one
 volume_new 1
+# shellcheck disable=SC2034 # all_well_remote goes by it
 LENT=("${REPLICAS[0]}" "$BASE/one")
 REPLICAS+=("mend://127.0.0.1:7000/e")
 trust 127.0.0.1:7000 one

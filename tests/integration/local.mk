@@ -67,6 +67,7 @@ integration_tests = \
 	tests/integration/72-fork.sh \
 	tests/integration/74-membership.sh \
 	tests/integration/76-operations.sh \
+	tests/integration/79-mendd.sh \
 	tests/integration/80-remote.sh \
 	tests/integration/81-links.sh \
 	tests/integration/82-remote-kills.sh \

@@ -89,7 +89,7 @@ open_text(const char *text, struct listeners *listeners)
 static bool
 is_listener(int fd)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(address);
 	int listens = 0;
 
