@@ -323,6 +323,29 @@ everything(void)
 	return all;
 }
 
+/* Named, and not there: a degraded mount goes without. Returns how many are left. */
+static unsigned
+leave_out(struct replica_state **named, unsigned named_count)
+{
+	unsigned i, left = 0;
+
+	for (i = 0; i < named_count; i++) {
+		if (named[i]->place == THERE)
+			named[left++] = named[i];
+	}
+	return left;
+}
+
+static void
+set_paths(struct replica_state *const *named, unsigned named_count)
+{
+	unsigned i;
+
+	rig.members = named_count;
+	for (i = 0; i < named_count; i++)
+		snprintf(rig.path[i], sizeof(rig.path[i]), "%s", named[i]->home);
+}
+
 static void
 mount_some(void)
 {
@@ -352,15 +375,16 @@ mount_some(void)
 		named[k] = swap;
 	}
 	rig.degraded = draw(4) > 0;
-	rig.members = named_count;
 	tell("mount%s", rig.degraded ? " degraded" : "");
-	for (i = 0; i < named_count; i++) {
-		snprintf(rig.path[i], sizeof(rig.path[i]), "%s", named[i]->home);
+	for (i = 0; i < named_count; i++)
 		tell(" %s", strrchr(named[i]->home, '/') + 1);
-	}
+	set_paths(named, named_count);
+	if (rig.degraded)
+		named_count = leave_out(named, named_count);
 	want = foresee(named, named_count, rig.degraded, behind, &winner);
 	before = everything();
 	rc = rig_open(&rig);
+	set_paths(named, named_count);
 	tell(" (%s): ", want == 0 ? strrchr(named[winner]->home, '/') + 1 : strerrorname_np(want));
 	ck_assert_msg(rc == -want, "%s: came to \"%s\"", history, rc == 0 ? "served" : strerror(-rc));
 	if (rc == 0) {
