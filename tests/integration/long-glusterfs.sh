@@ -131,6 +131,4 @@ await 120 '[ "$(in_sync)" = 2 ]' || fail "it did not come back"
 same "a file without a name" kept "$(cat "/proc/$HOLDER/fd/9")"
 end_process "$HOLDER"
 all_well
-# What one brick missed, GlusterFS mends by itself.
-await 60 'gluster volume heal v info summary | grep -c "Number of entries: 0" | grep -q 2' || note "GlusterFS is still healing"
 umount "$T/here" || fail "umount"
