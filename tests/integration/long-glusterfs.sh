@@ -16,7 +16,7 @@ POSIX=$BUILD/tests/posix/posix
 [ -x "$POSIX" ] || fail "no program $POSIX"
 MMAPWORK=$(helper tests/integration/mmapwork) || fail "cannot build mmapwork"
 ADDRESS=10.88.0.1
-OPTIONS=timeout=20
+OPTIONS=timeout=20,log-level=debug
 
 # brick_pid N: of the process that serves it.
 brick_pid() { cat /run/gluster/vols/v/*-brick"$1".fs-b.pid; }
