@@ -234,6 +234,8 @@ struct replica_ops {
 	 * At most REPLICA_DIGEST_MAX blocks.
 	 */
 	ssize_t (*digest)(struct replica *r, replica_handle file, uint8_t *tags, unsigned count, uint64_t offset);
+	/* The same, but of all these tags only their digest (DIGEST_TAGS): enough to see whether any differs. */
+	ssize_t (*digest_sum)(struct replica *r, replica_handle file, uint8_t *sum, unsigned count, uint64_t offset);
 };
 
 struct replica {

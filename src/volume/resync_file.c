@@ -451,7 +451,7 @@ differs(struct resync *r, struct work *w, uint64_t index, const uint8_t *tag, co
 
 /* Look at what the member has, if its tags are not to be believed. */
 static int
-read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count, struct theirs *theirs)
+read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count, const uint8_t *tags, struct theirs *theirs)
 {
 	size_t len = span_len(w->node, first, count);
 
@@ -460,6 +460,11 @@ read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count, st
 	if (!w->suspect)
 		return 0;
 	r->compared += len;
+	if (blocks_match_there(r->v, r->m, w->file, w->node, first, count, tags)) {
+		memcpy(theirs->tags, tags, count * DIGEST_SIZE);
+		theirs->have = (ssize_t)len;
+		return 0;
+	}
 	theirs->have = blocks_tags_there(r->v, r->m, w->file, first, count, theirs->tags);
 	if (theirs->have == -EOPNOTSUPP) {
 		theirs->bytes = r->theirs;
@@ -478,6 +483,8 @@ put_page(struct resync *r, struct work *w, uint64_t index, uint64_t count, const
 	if (w->tags == REPLICA_NONE)
 		return 0;
 	page_make(r, w, index, count, tags, page);
+	if (page_is(r, w, w->tags, index, page))
+		return 0;
 	rc = tagfile_read(r->m->r, w->tags, &r->v->digest, node_key(w->node), index, now);
 	if (rc == 0 && memcmp(page, now, sizeof(page)) == 0)
 		return 0;
@@ -501,7 +508,7 @@ put_one_page(struct resync *r, struct work *w, uint64_t index)
 	count = blocks - first < TAGPAGE_TAGS ? blocks - first : TAGPAGE_TAGS;
 	if ((rc = blocks_tags(r->v, w->node, first, count, tags)) != 0)
 		return rc;
-	if ((rc = read_theirs(r, w, first, count, &theirs)) != 0)
+	if ((rc = read_theirs(r, w, first, count, tags, &theirs)) != 0)
 		return rc;
 	if (!w->suspect && w->have_old && w->fact.record.kind == RECORD_PAGED) {
 		page_make(r, w, index, count, tags, page);

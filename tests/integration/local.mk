@@ -80,6 +80,7 @@ integration_tests = \
 	tests/integration/88-remote-chaos.sh \
 	tests/integration/long-glusterfs.sh
 dist_noinst_SCRIPTS += $(integration_tests)
-dist_noinst_DATA += tests/integration/lib.sh tests/integration/hosts.sh
+dist_noinst_DATA += tests/integration/lib.sh tests/integration/hosts.sh \
+	tests/integration/chaos.sh
 
 TESTS += tests/integration/10-mount.sh tests/integration/20-rot.sh
