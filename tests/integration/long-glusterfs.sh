@@ -24,6 +24,7 @@ brick_pid() { cat /run/gluster/vols/v/*-brick"$1".fs-b.pid; }
 # Whatever GlusterFS has started says so in these files.
 gluster_end() {
 	local file pid
+	timeout 30 gluster --mode=script volume stop v force >"$T/gluster.out" 2>&1
 	for file in /run/gluster/vols/v/*.pid /run/gluster/shd/v/*.pid "$T"/client*.pid; do
 		pid=$(cat "$file" 2>/dev/null) && [ -n "$pid" ] && end_process "$pid"
 	done
