@@ -109,12 +109,13 @@ static bool
 proved_there(struct work *w, struct chunk *k, unsigned i)
 {
 	struct replica *r = w->s->c->members[i].r;
-	uint8_t tags[CHUNK_BLOCKS * DIGEST_SIZE];
+	uint8_t sum[DIGEST_SIZE], there[DIGEST_SIZE];
 
 	/* The key of a keyed digest stays here. */
-	if (r->ops->digest == NULL || w->s->c->digest.codec != DIGEST_XXH3 || !k->tagged || w->s->fresh[i] ||
-	    r->ops->digest(r, w->file[i], tags, k->count, k->offset) != (ssize_t)k->len ||
-	    memcmp(tags, k->tags, k->count * DIGEST_SIZE) != 0)
+	if (r->ops->digest_sum == NULL || w->s->c->digest.codec != DIGEST_XXH3 || !k->tagged || w->s->fresh[i])
+		return false;
+	digest_bytes(&w->s->c->digest, DIGEST_TAGS, k->tags, k->count * DIGEST_SIZE, sum);
+	if (r->ops->digest_sum(r, w->file[i], there, k->count, k->offset) != (ssize_t)k->len || !digest_equal(sum, there))
 		return false;
 	memset(k->unreadable[i], 0, sizeof(k->unreadable[i]));
 	memset(k->right[i], 1, sizeof(k->right[i]));

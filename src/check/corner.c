@@ -82,7 +82,7 @@ is_leftover(const char *name)
 static bool
 is_known(const char *name)
 {
-	static const char *const known[] = { "label", "label.spare", "intent", "tags", "pending", "quarantine", "resync", "scrub", "ways" };
+	static const char *const known[] = { "label", "label.spare", "lock", "intent", "tags", "pending", "quarantine", "resync", "scrub", "ways" };
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (strcmp(known[i], name) == 0)

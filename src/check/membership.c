@@ -61,6 +61,8 @@ lock_and_read(struct check *c, struct member *m)
 	if ((rc = replica_lock_wait(m->r, c->repairing)) != 0) {
 		if (rc == -EWOULDBLOCK)
 			report_failed(c->report, "%s: in use by a mount or another check; unmount first", m->r->path);
+		else if (rc == -ENOLCK)
+			report_failed(c->report, "%s: its file system has no locks that keep others out; mount it with flock(2)", m->r->path);
 		else
 			report_failed(c->report, "%s: cannot be locked: %s", m->r->path, strerror(-rc));
 		return rc;

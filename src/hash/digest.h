@@ -34,7 +34,8 @@ enum digest_purpose {
 	DIGEST_INTENT = 8,	/* a sector of the intent bitmap */
 	DIGEST_KEY = 9,		/* the key's fingerprint in the label */
 	DIGEST_PENDING = 10,	/* a log of what a replica missed */
-	DIGEST_SCRUB = 11	/* the text of a scrub's resume point */
+	DIGEST_SCRUB = 11,	/* the text of a scrub's resume point */
+	DIGEST_TAGS = 12	/* tags of many blocks, when they are compared over a wire; nowhere on disk */
 };
 
 struct digest { enum digest_codec codec; uint8_t key[DIGEST_KEY_SIZE]; };

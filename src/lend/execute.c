@@ -279,8 +279,9 @@ do_pread_cached(struct execution *x)
 	return give_read(x, x->r->ops->pread_cached(x->r, x->handle, x->buffer, x->q->size, x->q->offset));
 }
 
+/* The tags that are asked for, into the buffer; their number of bytes. */
 static ssize_t
-do_digest(struct execution *x)
+tags_asked_for(struct execution *x)
 {
 	uint64_t bytes;
 	int rc;
@@ -293,7 +294,32 @@ do_digest(struct execution *x)
 	if ((rc = lend_digest(x->r, x->handle, x->q->offset, x->q->count, x->buffer + DIGEST_TAGS_SIZE, x->buffer, &bytes)) != 0)
 		return rc;
 	x->reply->offset = bytes;
-	give(x, (size_t)((bytes + DIGEST_BLOCK_SIZE - 1) / DIGEST_BLOCK_SIZE) * DIGEST_SIZE);
+	return (ssize_t)((bytes + DIGEST_BLOCK_SIZE - 1) / DIGEST_BLOCK_SIZE * DIGEST_SIZE);
+}
+
+static ssize_t
+do_digest(struct execution *x)
+{
+	ssize_t len = tags_asked_for(x);
+
+	if (len < 0)
+		return len;
+	give(x, (size_t)len);
+	return 0;
+}
+
+static ssize_t
+do_sum(struct execution *x)
+{
+	static const struct digest digest = { .codec = DIGEST_XXH3 };
+	uint8_t sum[DIGEST_SIZE];
+	ssize_t len = tags_asked_for(x);
+
+	if (len < 0)
+		return len;
+	digest_bytes(&digest, DIGEST_TAGS, x->buffer, (size_t)len, sum);
+	memcpy(x->buffer, sum, DIGEST_SIZE);
+	give(x, DIGEST_SIZE);
 	return 0;
 }
 
@@ -342,6 +368,7 @@ do_drop_cache(struct execution *x)
 /* Those that are not here are the session's own. */
 static const struct { execute_call *call; enum execute_handle handle; size_t room; } calls[PROTO_OP_END] = {
 	[PROTO_DIGEST] = { do_digest, EXECUTE_FILE, DIGEST_TAGS_SIZE + LEND_DIGEST_PIECE },
+	[PROTO_SUM] = { do_sum, EXECUTE_FILE, DIGEST_TAGS_SIZE + LEND_DIGEST_PIECE },
 	[PROTO_STATFS] = { do_statfs, EXECUTE_NONE, 0 },
 	[PROTO_SYNC] = { do_sync, EXECUTE_NONE, 0 },
 	[PROTO_DIR_OPEN] = { do_dir_open, EXECUTE_DIR, 0 },

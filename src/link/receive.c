@@ -66,14 +66,17 @@ read_some(struct link *link, uint8_t *buffer, size_t size, size_t *len)
 		return -ECONNRESET;
 	*len += (size_t)n;
 	link->bytes_in += (uint64_t)n;
-	link->heard_ms = clock_monotonic_ms();
+	/* What is encrypted is nobody's word before it was opened: a length that somebody turned over would be waited for. */
+	if (link->recv.cipher == NULL)
+		link->heard_ms = clock_monotonic_ms();
 	return 0;
 }
 
 /* Open the next message if it came whole.  -EAGAIN: it didn't. */
 static int
-open_message(struct receiver *r)
+open_message(struct link *link)
 {
+	struct receiver *r = &link->recv;
 	const uint8_t *at = r->sealed + r->sealed_at;
 	size_t left = r->sealed_len - r->sealed_at, len;
 
@@ -90,6 +93,7 @@ open_message(struct receiver *r)
 		return -EPROTO;
 	r->plain_len += len - CIPHER_TAG_SIZE;
 	r->sealed_at += MESSAGE_HEAD_SIZE + len;
+	link->heard_ms = clock_monotonic_ms();
 	return 0;
 }
 
@@ -104,7 +108,7 @@ more_plain(struct link *link)
 		make_room(r->plain, PLAIN_SIZE, &r->plain_at, &r->plain_len, MESSAGE_PLAIN_MAX);
 		return read_some(link, r->plain, PLAIN_SIZE, &r->plain_len);
 	}
-	while ((rc = open_message(r)) == -EAGAIN) {
+	while ((rc = open_message(link)) == -EAGAIN) {
 		make_room(r->sealed, SEALED_SIZE, &r->sealed_at, &r->sealed_len, MESSAGE_HEAD_SIZE + MESSAGE_SEALED_MAX);
 		if ((rc = read_some(link, r->sealed, SEALED_SIZE, &r->sealed_len)) != 0)
 			break;

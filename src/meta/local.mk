@@ -5,6 +5,8 @@ src_meta_libmeta_a_SOURCES = \
 	src/meta/adopt_copy.c \
 	src/meta/copy.c \
 	src/meta/copy.h \
+	src/meta/fitness.c \
+	src/meta/fitness.h \
 	src/meta/gather.c \
 	src/meta/gather.h \
 	src/meta/intent.c \

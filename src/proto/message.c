@@ -485,6 +485,8 @@ reply_is_sane(unsigned op, const struct proto_reply *p, const struct proto_layou
 	case PROTO_DIGEST:
 		return p->data_len % DIGEST_SIZE == 0 &&
 		    p->data_len / DIGEST_SIZE == p->offset / DIGEST_BLOCK_SIZE + (p->offset % DIGEST_BLOCK_SIZE != 0);
+	case PROTO_SUM:
+		return p->data_len == DIGEST_SIZE;
 	case PROTO_LIST:
 		return p->result <= PROTO_LIST_MORE;
 	default:

@@ -45,6 +45,7 @@ enum proto_op {
 	PROTO_PING = 2,
 	PROTO_BYE = 3,
 	PROTO_DIGEST = 4,
+	PROTO_SUM = 5,
 	PROTO_STATFS = 16,
 	PROTO_SYNC = 17,
 	PROTO_DIR_OPEN = 18,
@@ -116,7 +117,7 @@ struct proto_request {
 	uint64_t offset;		/* bytes; TRUNCATE: the new size */
 	uint64_t len;			/* FALLOCATE */
 	uint32_t size;			/* bytes that the reply's data may have */
-	uint32_t codec, count;		/* DIGEST: enum digest_codec, blocks from ${offset} on */
+	uint32_t codec, count;		/* DIGEST, SUM: enum digest_codec, blocks from ${offset} on */
 	uint32_t version;		/* HELLO */
 	uint64_t features;
 	uint8_t instance[PROTO_INSTANCE_SIZE];

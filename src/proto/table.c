@@ -58,6 +58,8 @@ static const struct proto_layout layouts[PROTO_OP_END] = {
 	[PROTO_BYE] = { .name = "bye", .traits = PROTO_SESSION },
 	[PROTO_DIGEST] = { .name = "digest", .traits = PROTO_WAITS, .reply_max = PROTO_DIGEST_BLOCKS_MAX * DIGEST_SIZE,
 	    .request = { &handle, &codec, &offset, &count }, .reply = { &got_offset, &got_data } },
+	[PROTO_SUM] = { .name = "sum", .traits = PROTO_WAITS, .reply_max = DIGEST_SIZE,
+	    .request = { &handle, &codec, &offset, &count }, .reply = { &got_offset, &got_data } },
 
 	[PROTO_STATFS] = { .name = "statfs", .reply = { &got_vfs } },
 	[PROTO_SYNC] = { .name = "sync", .traits = PROTO_WAITS },

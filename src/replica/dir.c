@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
@@ -17,6 +16,7 @@
 #define LIST_BUFFER_SIZE (32 * 1024)	/* as the C library's readdir uses */
 #define PROBE_XATTR RECORD_XATTR ".probe"
 #define PROBE_NSEC 123456789
+#define TYPE_FUSE 0x65735546u
 
 int
 dir_replica_proc_path(const struct dir_replica *d, struct replica_at at, char *path)
@@ -104,6 +104,9 @@ dir_pin(struct replica *r, replica_handle dir, const char *name, replica_handle 
 
 	if (!replica_name_valid(name))
 		return -EINVAL;
+	/* There it is gone with its last name, but for who has it open, and for what he opened it for. */
+	if (d->forgets && dir_replica_open_file(r, (struct replica_at){ dir, name }, !d->read_only, handle, NULL) == 0)
+		return 0;
 	if ((fd = openat(dir_replica_fd(d, dir), name, O_PATH | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		return dir_replica_error();
 	*handle = fd | HANDLE_PATH;
@@ -217,20 +220,6 @@ dir_sync(struct replica *r)
 	return syncfs(d->root) != 0 ? dir_replica_error() : 0;
 }
 
-/*
- * The lock is the kernel's, on the top directory itself: nothing is written,
- * a shared one works on a read-only disk, and it goes away with the process.
- */
-static int
-dir_lock(struct replica *r, bool exclusive)
-{
-	struct dir_replica *d = dir_replica_self(r);
-
-	if (flock(d->root, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0)
-		return dir_replica_error();
-	return 0;
-}
-
 static int
 dir_check(struct replica *r)
 {
@@ -254,6 +243,9 @@ dir_retire(struct replica *r, bool idle)
 	struct dir_replica *d = dir_replica_self(r);
 	int nothing;
 
+	if (d->lock_file >= 0)
+		close(d->lock_file);
+	d->lock_file = -1;
 	if (idle) {
 		close(d->root);
 		d->root = -1;
@@ -277,6 +269,8 @@ dir_free(struct replica *r)
 		close(d->root);
 	if (d->view >= 0)
 		close(d->view);
+	if (d->lock_file >= 0)
+		close(d->lock_file);
 	pthread_mutex_destroy(&d->modes);
 	free(r->path);
 	free(d);
@@ -317,7 +311,7 @@ static const struct replica_ops dir_ops = {
 	.seek = dir_replica_seek,
 	.fsync = dir_replica_fsync,
 	.drop_cache = dir_replica_drop_cache,
-	.lock = dir_lock,
+	.lock = dir_replica_lock,
 	.check = dir_check,
 	.retire = dir_retire,
 };
@@ -380,13 +374,9 @@ check_root(struct dir_replica *d)
 
 /* Calls to such a file system are answered by somebody who may stop doing so. */
 static bool
-is_remote(const struct dir_replica *d)
+is_remote(uint32_t type)
 {
-	struct statfs st;
-
-	if (fstatfs(d->root, &st) != 0)
-		return false;
-	switch ((unsigned)st.f_type) {
+	switch (type) {
 	case 0x00006969u:	/* NFS */
 	case 0x0000517Bu:	/* SMB */
 	case 0xFE534D42u:	/* SMB2 */
@@ -396,11 +386,22 @@ is_remote(const struct dir_replica *d)
 	case 0x5346414Fu:	/* AFS */
 	case 0x6B414653u:	/* kAFS */
 	case 0x0BD00BD0u:	/* Lustre */
-	case 0x65735546u:	/* FUSE */
+	case TYPE_FUSE:
 		return true;
 	default:
 		return false;
 	}
+}
+
+static void
+set_remote(struct dir_replica *d)
+{
+	struct statfs st;
+
+	if (fstatfs(d->root, &st) != 0)
+		return;
+	d->base.remote = is_remote((uint32_t)st.f_type);
+	d->forgets = (uint32_t)st.f_type == TYPE_FUSE;
 }
 
 static int
@@ -483,6 +484,9 @@ check_features(const struct dir_replica *d)
 		return 0;
 	if ((rc = probe_xattrs(d)) != 0)
 		return rc;
+	/* What cannot sync a directory says so with EINVAL. */
+	if (fsync(d->root) != 0)
+		return errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP ? -EMEDIUMTYPE : dir_replica_error();
 	return probe_times(d);
 }
 
@@ -497,6 +501,7 @@ dir_replica_open(const char *path, bool read_only, struct replica **replica)
 	d->base.ops = &dir_ops;
 	d->root = -1;
 	d->view = -1;
+	d->lock_file = -1;
 	d->read_only = read_only;
 	atomic_init(&d->no_fchmodat2, false);
 	pthread_mutex_init(&d->modes, NULL);
@@ -508,7 +513,7 @@ dir_replica_open(const char *path, bool read_only, struct replica **replica)
 		goto fail;
 
 	umask(0);
-	d->base.remote = is_remote(d);
+	set_remote(d);
 	*replica = &d->base;
 	return 0;
 

@@ -22,7 +22,8 @@
  * system holds no user extended attributes (found by trying, on the directory
  * itself, unless it has a record; not tried with ${read_only}); -ERANGE if it
  * keeps times coarser than nanoseconds (likewise; ext4 with inodes of 128
- * bytes); -EROFS if it is mounted read-only and ${read_only} is not set;
+ * bytes); -EMEDIUMTYPE if it cannot sync a
+ * directory (likewise); -EROFS if it is mounted read-only and ${read_only} is not set;
  * -ENOSYS without /proc.
  */
 int dir_replica_open(const char *path, bool read_only, struct replica **replica);

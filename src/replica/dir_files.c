@@ -6,6 +6,19 @@
 #include "replica/dir_private.h"
 #include "util/io.h"
 
+/* It cannot be opened any more: what is open already serves, if it was opened for as much. */
+static int
+share_open(const struct dir_replica *d, struct replica_at at, int flags, int error)
+{
+	const int open_fd = dir_replica_fd(d, at.handle), open_for = fcntl(open_fd, F_GETFL);
+	int fd;
+
+	if (open_for < 0 || ((open_for & O_ACCMODE) != O_RDWR && (open_for & O_ACCMODE) != (flags & O_ACCMODE)))
+		return error;
+	fd = fcntl(open_fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? dir_replica_error() : fd;
+}
+
 static int
 try_open(const struct dir_replica *d, struct replica_at at, int flags)
 {
@@ -19,7 +32,10 @@ try_open(const struct dir_replica *d, struct replica_at at, int flags)
 			return rc;
 		fd = open(path, flags);
 	}
-	return fd < 0 ? dir_replica_error() : fd;
+	if (fd >= 0)
+		return fd;
+	rc = dir_replica_error();
+	return dir_replica_nameless(d, at, rc) ? share_open(d, at, flags, rc) : rc;
 }
 
 /* Open what has been found to be a regular file; -ESTALE if it shows that it is none. */
@@ -61,7 +77,11 @@ dir_replica_open_file(struct replica *r, struct replica_at at, bool writable,
 		if (!S_ISREG(before.st_mode))
 			return -ESTALE;
 	}
-	if ((rc = open_regular(d, at, writable)) < 0)
+	/* There is no second time after the last name has gone; and who only reads may write later. */
+	rc = d->forgets && !d->read_only ? open_regular(d, at, true) : -EACCES;
+	if (rc < 0 && (writable || rc != -ESTALE))
+		rc = open_regular(d, at, writable);
+	if (rc < 0)
 		return rc;
 	fd = rc;
 	rc = 0;

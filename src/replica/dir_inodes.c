@@ -39,6 +39,23 @@ chmod_name(struct dir_replica *d, int fd, const char *name, mode_t mode)
 	return fchmodat(fd, name, mode, AT_SYMLINK_NOFOLLOW) != 0 ? dir_replica_error() : 0;
 }
 
+bool
+dir_replica_nameless(const struct dir_replica *d, struct replica_at at, int error)
+{
+	struct stat st;
+
+	if (!d->forgets || at.name != NULL || (error != -ESTALE && error != -ENOENT) || dir_replica_is_path(at.handle))
+		return false;
+	return fstat(dir_replica_fd(d, at.handle), &st) == 0 && st.st_nlink == 0;
+}
+
+/* What came of a change of a file's attributes. */
+static int
+changed(const struct dir_replica *d, struct replica_at at, int rc)
+{
+	return rc != 0 && dir_replica_nameless(d, at, rc) ? 0 : rc;
+}
+
 int
 dir_replica_chmod_unlocked(struct dir_replica *d, struct replica_at at, mode_t mode)
 {
@@ -50,7 +67,7 @@ dir_replica_chmod_unlocked(struct dir_replica *d, struct replica_at at, mode_t m
 	if (at.name != NULL)
 		return replica_name_valid(at.name) ? chmod_name(d, fd, at.name, mode) : -EINVAL;
 	if (!dir_replica_is_path(at.handle))
-		return fchmod(fd, mode) != 0 ? dir_replica_error() : 0;
+		return changed(d, at, fchmod(fd, mode) != 0 ? dir_replica_error() : 0);
 	if ((rc = dir_replica_proc_path(d, at, path)) != 0)
 		return rc;
 	return chmod(path, mode) != 0 ? dir_replica_error() : 0;
@@ -120,7 +137,7 @@ dir_replica_chown(struct replica *r, struct replica_at at, uid_t uid, gid_t gid)
 		return -EINVAL;
 	else
 		rc = fchownat(fd, at.name, uid, gid, AT_SYMLINK_NOFOLLOW);
-	return rc != 0 ? dir_replica_error() : 0;
+	return changed(d, at, rc != 0 ? dir_replica_error() : 0);
 }
 
 int
@@ -216,7 +233,7 @@ dir_replica_xattr_set(struct replica *r, struct replica_at at, const char *name,
 		rc = at.name != NULL ? lsetxattr(path, name, value, len, flags) :
 		    setxattr(path, name, value, len, flags);
 	}
-	return rc != 0 ? dir_replica_error() : 0;
+	return changed(d, at, rc != 0 ? dir_replica_error() : 0);
 }
 
 int
@@ -235,7 +252,7 @@ dir_replica_xattr_remove(struct replica *r, struct replica_at at, const char *na
 			return rc;
 		rc = at.name != NULL ? lremovexattr(path, name) : removexattr(path, name);
 	}
-	return rc != 0 ? dir_replica_error() : 0;
+	return changed(d, at, rc != 0 ? dir_replica_error() : 0);
 }
 
 ssize_t
@@ -371,7 +388,7 @@ dir_replica_store(struct replica *r, struct replica_at at, const struct replica_
 
 	if (d->read_only)
 		return -EROFS;
-	if ((rc = set_times(d, at, both)) != 0 || len == 0)
+	if ((rc = changed(d, at, set_times(d, at, both))) != 0 || len == 0)
 		return rc;
 
 	rc = dir_replica_xattr_set(r, at, RECORD_XATTR, record, len, 0);
@@ -379,5 +396,5 @@ dir_replica_store(struct replica *r, struct replica_at at, const struct replica_
 		rc = dir_replica_xattr_set(r, at, RECORD_XATTR, record, len, 0);
 		dir_replica_tighten(d, at, mode);
 	}
-	return rc == -E2BIG || rc == -ERANGE ? -ENOSPC : rc;
+	return rc == -E2BIG || rc == -ERANGE ? -ENOSPC : changed(d, at, rc);
 }

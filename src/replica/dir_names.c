@@ -184,6 +184,21 @@ dir_replica_unlink(struct replica *r, replica_handle dir, const char *name, bool
 	return 0;
 }
 
+/* Not every file system has the flag.  Nobody else makes names here, so that looking first is as good. */
+static int
+rename_to_free(struct dir_replica *d, replica_handle dir, const char *name, replica_handle new_dir, const char *new_name)
+{
+	const struct replica_at to = { .handle = new_dir, .name = new_name };
+	struct stat st;
+	int rc;
+
+	if ((rc = dir_replica_stat(&d->base, to, &st)) != -ENOENT)
+		return rc == 0 ? -EEXIST : rc;
+	if (renameat(dir_replica_fd(d, dir), name, dir_replica_fd(d, new_dir), new_name) != 0)
+		return dir_replica_error();
+	return 0;
+}
+
 int
 dir_replica_rename(struct replica *r, replica_handle dir, const char *name,
     replica_handle new_dir, const char *new_name, unsigned flags)
@@ -195,9 +210,11 @@ dir_replica_rename(struct replica *r, replica_handle dir, const char *name,
 	if (!replica_name_valid(name) || !replica_name_valid(new_name))
 		return -EINVAL;
 	/* With no flags the C library calls renameat, which every kernel has. */
-	if (renameat2(dir_replica_fd(d, dir), name, dir_replica_fd(d, new_dir), new_name, flags) != 0)
-		return dir_replica_error();
-	return 0;
+	if (renameat2(dir_replica_fd(d, dir), name, dir_replica_fd(d, new_dir), new_name, flags) == 0)
+		return 0;
+	if (errno == EINVAL && flags == RENAME_NOREPLACE)
+		return rename_to_free(d, dir, name, new_dir, new_name);
+	return dir_replica_error();
 }
 
 int

@@ -27,14 +27,17 @@
 #define HANDLE_PATH ((replica_handle)1 << 32)
 #define HANDLE_DIRECT ((replica_handle)1 << 33)	/* O_DIRECT: past the page cache */
 #define HANDLE_DROPS ((replica_handle)1 << 34)	/* there is no such thing here: cached pages are dropped instead */
+#define DIR_LOCK_FILE REPLICA_META "/lock"
 #define PROC_PATH_SIZE (sizeof("/proc/self/fd/2147483647/") + NAME_MAX)
 
 struct dir_replica {
 	struct replica base;
 	int root;			/* open for reading: for flock, syncfs, fsync */
 	int view;			/* the mount of our own that root is opened through, or -1 */
+	int lock_file;			/* DIR_LOCK_FILE, or -1 */
 	int noatime;			/* O_NOATIME, or 0 where the system refuses it */
 	bool read_only;
+	bool forgets;			/* FUSE: a file without a name may be known by open descriptors only */
 	atomic_bool no_nowait;		/* its file system does not tell what is in the cache */
 	atomic_bool no_xattrat;		/* before 6.13: no getxattrat(2), setxattrat(2) */
 	atomic_bool no_fchmodat2;	/* the kernel (before 6.6) has no such call */
@@ -98,7 +101,16 @@ void dir_replica_tighten(struct dir_replica *d, struct replica_at at, mode_t mod
 /* chmod with the mutex held by the caller, or no need of it (a new file). */
 int dir_replica_chmod_unlocked(struct dir_replica *d, struct replica_at at, mode_t mode);
 
+/*
+ * dir_replica_nameless(d, at, error):
+ * Does ${error} of a call on ${at}, negative, say only that the file has lost
+ * its last name?  GlusterFS serves such a file's data to who has it open, and
+ * knows nothing else of it; nobody will ever see what was to be changed there.
+ */
+bool dir_replica_nameless(const struct dir_replica *d, struct replica_at at, int error);
+
 /* The operations, as in replica.h. */
+int dir_replica_lock(struct replica *r, bool exclusive);
 int dir_replica_load(struct replica *r, struct replica_at at, struct replica_info *info);
 int dir_replica_stat(struct replica *r, struct replica_at at, struct stat *st);
 int dir_replica_store(struct replica *r, struct replica_at at, const struct replica_times *times,

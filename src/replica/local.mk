@@ -4,6 +4,7 @@ src_replica_libreplica_a_SOURCES = \
 	src/replica/dir.h \
 	src/replica/dir_files.c \
 	src/replica/dir_inodes.c \
+	src/replica/dir_lock.c \
 	src/replica/dir_names.c \
 	src/replica/dir_private.h \
 	src/replica/fault.c \

@@ -56,6 +56,8 @@ explain_local(int error)
 		return "mounted read-only; remount it read-write, or mount the volume with -o ro";
 	case ERANGE:
 		return "its file system keeps times too coarsely for mendfs (ext4 wants 256-byte inodes)";
+	case EMEDIUMTYPE:
+		return "its file system cannot make a directory durable (fsync fails); use another one";
 	case ENOSYS:
 		return "mendfs needs /proc; mount it";
 	case ENOSPC:

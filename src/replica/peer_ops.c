@@ -572,11 +572,11 @@ peer_pread_cached(struct replica *r, replica_handle file, void *buf, size_t len,
 	return -EOPNOTSUPP;
 }
 
+/* Tags, or their sum; how much is right of either, the codec has seen to. */
 static void
 take_tags(struct peer_call *call, const struct proto_reply *reply)
 {
-	if (reply->offset > call->size / DIGEST_SIZE * DIGEST_BLOCK_SIZE ||
-	    reply->data_len != (reply->offset + DIGEST_BLOCK_SIZE - 1) / DIGEST_BLOCK_SIZE * DIGEST_SIZE) {
+	if (reply->offset > (uint64_t)call->request.count * DIGEST_BLOCK_SIZE || reply->data_len > call->size) {
 		call->error = -EPROTO;
 		return;
 	}
@@ -585,18 +585,30 @@ take_tags(struct peer_call *call, const struct proto_reply *reply)
 }
 
 static ssize_t
-peer_digest(struct replica *r, replica_handle file, uint8_t *tags, unsigned count, uint64_t offset)
+ask_tags(struct replica *r, enum proto_op op, replica_handle file, uint8_t *out, size_t size, unsigned count, uint64_t offset)
 {
 	struct peer_call call;
 
-	call_on(&call, peer_self(r), PROTO_DIGEST, file);
+	call_on(&call, peer_self(r), op, file);
 	call.request.codec = DIGEST_XXH3;
 	call.request.offset = offset;
 	call.request.count = count;
 	call.take = take_tags;
-	call.room = tags;
-	call.size = (size_t)count * DIGEST_SIZE;
+	call.room = out;
+	call.size = size;
 	return (ssize_t)peer_call(&call, PEER_WAIT);
+}
+
+static ssize_t
+peer_digest(struct replica *r, replica_handle file, uint8_t *tags, unsigned count, uint64_t offset)
+{
+	return ask_tags(r, PROTO_DIGEST, file, tags, (size_t)count * DIGEST_SIZE, count, offset);
+}
+
+static ssize_t
+peer_digest_sum(struct replica *r, replica_handle file, uint8_t *sum, unsigned count, uint64_t offset)
+{
+	return ask_tags(r, PROTO_SUM, file, sum, DIGEST_SIZE, count, offset);
 }
 
 static int64_t
@@ -774,6 +786,7 @@ const struct replica_ops peer_ops = {
 	.retire = peer_retire,
 	.settle = peer_settle,
 	.digest = peer_digest,
+	.digest_sum = peer_digest_sum,
 	.begin = peer_begin,
 	.finish = peer_finish,
 };

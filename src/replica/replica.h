@@ -192,7 +192,10 @@ struct replica_ops {
 	void (*drop_cache)(struct replica *r, replica_handle file);
 	/*
 	 * One writer: take the lock, exclusive or shared; free gives it back.
-	 * Does not wait.  -EWOULDBLOCK: another holds it.  Leaves nothing on the disk.
+	 * Does not wait.  -EWOULDBLOCK: another holds it.  -ENOLCK: what the file
+	 * system calls a lock keeps nobody out.  Leaves nothing on a local disk; on
+	 * one that other machines may use, .mendfs/lock, if there is a .mendfs.
+	 * May be called again, as when there has come to be one.
 	 */
 	int (*lock)(struct replica *r, bool exclusive);
 	/*
@@ -231,6 +234,8 @@ struct replica_ops {
 	 * At most REPLICA_DIGEST_MAX blocks.
 	 */
 	ssize_t (*digest)(struct replica *r, replica_handle file, uint8_t *tags, unsigned count, uint64_t offset);
+	/* The same, but of all these tags only their digest (DIGEST_TAGS): enough to see whether any differs. */
+	ssize_t (*digest_sum)(struct replica *r, replica_handle file, uint8_t *sum, unsigned count, uint64_t offset);
 };
 
 struct replica {

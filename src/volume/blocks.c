@@ -418,13 +418,15 @@ bool
 blocks_match_there(struct volume *v, struct member *m, replica_handle handle, const struct node *node, uint64_t first,
     uint64_t count, const uint8_t *tags)
 {
-	uint8_t there[TAGPAGE_TAGS * DIGEST_SIZE];
+	uint8_t sum[DIGEST_SIZE], there[DIGEST_SIZE];
 	uint64_t left = node->size - first * BLOCK;
 
-	if (count > TAGPAGE_TAGS || first * BLOCK >= node->size)
+	/* The key of a keyed digest stays here. */
+	if (m->r->ops->digest_sum == NULL || v->digest.codec != DIGEST_XXH3 || count > REPLICA_DIGEST_MAX || first * BLOCK >= node->size)
 		return false;
-	return blocks_tags_there(v, m, handle, first, count, there) ==
-	    (ssize_t)(left < count * BLOCK ? left : count * BLOCK) && memcmp(there, tags, count * DIGEST_SIZE) == 0;
+	digest_bytes(&v->digest, DIGEST_TAGS, tags, count * DIGEST_SIZE, sum);
+	return m->r->ops->digest_sum(m->r, handle, there, (unsigned)count, first * BLOCK) ==
+	    (ssize_t)(left < count * BLOCK ? left : count * BLOCK) && digest_equal(sum, there);
 }
 
 void

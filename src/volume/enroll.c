@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "format/roster.h"
+#include "meta/fitness.h"
 #include "meta/label.h"
 #include "meta/listing.h"
 #include "meta/meta.h"
@@ -160,7 +161,7 @@ open_new(struct volume *v, const char *path, const char *mountpoint, struct repl
 		if (v->wrap != NULL)
 			rc = v->wrap(v->wrap_arg, v->member_count, &r);
 		if (rc == 0 && (rc = r->ops->lock(r, true)) != 0)
-			refuse(why, rc, "%s: in use by another mount or check", path);
+			refuse(why, rc, "%s: %s", path, mount_lock_why(rc));
 	}
 	if (rc != 0)
 		r->ops->free(r);
@@ -175,17 +176,16 @@ open_new(struct volume *v, const char *path, const char *mountpoint, struct repl
 static int
 prepare(struct replica *r, char *why)
 {
-	replica_handle meta, tags;
+	char what[FITNESS_WHY_MAX];
 	int rc;
 
-	if ((rc = r->ops->unlink(r, REPLICA_ROOT, "lost+found", true)) == 0 || rc == -ENOENT)
-		rc = meta_open(r, true, &meta);
-	if (rc == 0) {
-		if ((rc = meta_subdir(r, meta, "tags", true, &tags)) == 0)
-			r->ops->dir_close(r, tags);
-		r->ops->dir_close(r, meta);
-	}
-	return rc == 0 ? 0 : refuse(why, rc, "%s: cannot be written to: %s", r->path, strerror(-rc));
+	if ((rc = r->ops->unlink(r, REPLICA_ROOT, "lost+found", true)) != 0 && rc != -ENOENT)
+		return refuse(why, rc, "%s: cannot be written to: %s", r->path, strerror(-rc));
+	if ((rc = mount_form_meta(r, what)) == 0)
+		return 0;
+	if (rc != -EWOULDBLOCK)
+		mount_form_undo(r);
+	return refuse(why, rc, "%s: %s", r->path, what);
 }
 
 /* The new member's own label, durably. */

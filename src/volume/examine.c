@@ -170,6 +170,16 @@ examine_label(struct candidate *c, const char *path)
 	return mount_is_empty(c->r, &c->empty);
 }
 
+const char *
+mount_lock_why(int rc)
+{
+	if (rc == -EWOULDBLOCK)
+		return "in use by another mount or check of the volume; unmount it, or wait for it to end";
+	if (rc == -ENOLCK)
+		return "its file system has no locks that keep others out; mount it with flock(2) (NFS: version 4, without nolock)";
+	return "cannot be locked; check the disk, and that its file system has flock(2)";
+}
+
 static int
 examine_one(struct mount *mount, unsigned i)
 {
@@ -197,7 +207,7 @@ examine_one(struct mount *mount, unsigned i)
 	if (mount->options->wrap != NULL && (rc = mount->options->wrap(mount->options->wrap_arg, i, &c->r)) != 0)
 		return rc;
 	if ((rc = replica_lock_wait(c->r, !mount->options->read_only)) != 0) {
-		log_error("%s: in use by another mount or check of the volume; unmount it, or wait for it to end", path);
+		log_error("%s: %s", path, mount_lock_why(rc));
 		return rc == -EWOULDBLOCK ? -EBUSY : rc;
 	}
 	if ((rc = examine_label(c, path)) != 0 && rc != -EPROTONOSUPPORT)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "meta/adopt.h"
+#include "meta/fitness.h"
 #include "meta/label.h"
 #include "meta/meta.h"
 #include "util/log.h"
@@ -67,19 +68,66 @@ form_trees(struct mount *mount, uint64_t *next_id)
 	return 0;
 }
 
-/* Directories of .mendfs that a mount expects. */
-static int
-form_meta(struct candidate *c)
+int
+mount_form_meta(struct replica *r, char *why)
 {
 	replica_handle meta, tags;
 	int rc;
 
-	if ((rc = meta_open(c->r, true, &meta)) != 0)
+	if ((rc = meta_open(r, true, &meta)) != 0) {
+		(void)snprintf(why, FITNESS_WHY_MAX, "cannot make .mendfs: %s", strerror(-rc));
 		return rc;
-	if ((rc = meta_subdir(c->r, meta, "tags", true, &tags)) == 0)
-		c->r->ops->dir_close(c->r, tags);
-	c->r->ops->dir_close(c->r, meta);
+	}
+	if ((rc = fitness_check(r, meta, why)) != 0)
+		goto done;
+	/* There is something now that other machines know the lock by. */
+	if (!r->far && (rc = r->ops->lock(r, true)) != 0) {
+		(void)snprintf(why, FITNESS_WHY_MAX, "%s", mount_lock_why(rc));
+		goto done;
+	}
+	if ((rc = meta_subdir(r, meta, "tags", true, &tags)) == 0)
+		r->ops->dir_close(r, tags);
+	else
+		(void)snprintf(why, FITNESS_WHY_MAX, "cannot make .mendfs/tags: %s", strerror(-rc));
+
+done:
+	r->ops->dir_close(r, meta);
 	return rc;
+}
+
+void
+mount_form_undo(struct replica *r)
+{
+	replica_handle meta;
+
+	if (meta_open(r, false, &meta) != 0)
+		return;
+	(void)r->ops->unlink(r, meta, "tags", true);
+	(void)r->ops->unlink(r, meta, "lock", false);
+	r->ops->dir_close(r, meta);
+	(void)r->ops->unlink(r, REPLICA_ROOT, REPLICA_META, true);
+}
+
+/* All of them, or none. */
+static int
+form_all_meta(struct mount *mount)
+{
+	char why[FITNESS_WHY_MAX];
+	unsigned i;
+	int rc;
+
+	for (i = 0; i < mount->count; i++) {
+		if ((rc = mount_form_meta(mount->candidates[i].r, why)) == 0)
+			continue;
+		log_error("%s: %s", mount->candidates[i].real, why);
+		/* Another machine is forming a volume there just now: what is there is its own. */
+		if (rc != -EWOULDBLOCK)
+			i++;
+		while (i-- > 0)
+			mount_form_undo(mount->candidates[i].r);
+		return rc;
+	}
+	return 0;
 }
 
 /*
@@ -95,20 +143,17 @@ mount_form(struct mount *mount)
 	struct label label;
 	uint64_t next_id;
 	unsigned i;
-	int rc;
+	int restored, rc;
 
 	/* Making .mendfs is no change that anybody shall see: adopting takes the times as they were. */
 	if ((rc = mount->candidates[0].r->ops->stat(mount->candidates[0].r, top, &before)) != 0)
 		return rc;
-	for (i = 0; i < mount->count; i++) {
-		if ((rc = form_meta(&mount->candidates[i])) != 0) {
-			log_error("%s: cannot make .mendfs: %s", mount->candidates[i].real, strerror(-rc));
-			return rc;
-		}
-	}
+	rc = form_all_meta(mount);
 	times.mtime = before.st_mtim;
 	if (!mount->candidates[0].empty &&
-	    (rc = mount->candidates[0].r->ops->store(mount->candidates[0].r, top, &times, NULL, 0)) != 0)
+	    (restored = mount->candidates[0].r->ops->store(mount->candidates[0].r, top, &times, NULL, 0)) != 0 && rc == 0)
+		rc = restored;
+	if (rc != 0)
 		return rc;
 	if ((rc = form_trees(mount, &next_id)) != 0)
 		return rc;

@@ -46,6 +46,16 @@ int mount_examine(struct mount *mount);
 int mount_judge(struct mount *mount);
 /* mount_form(mount): make a new volume of them: records, labels. */
 int mount_form(struct mount *mount);
+/*
+ * mount_form_meta(r, why):
+ * Make .mendfs on ${r} with what a mount expects there, after its file system
+ * was tried (meta/fitness); on error ${why}, FITNESS_WHY_MAX bytes, is one line.
+ */
+int mount_form_meta(struct replica *r, char *why);
+/* mount_form_undo(r): remove what mount_form_meta has made, on whatever it came to. */
+void mount_form_undo(struct replica *r);
+/* mount_lock_why(rc): what the error ${rc} of taking a replica's lock means, and what to do. */
+const char *mount_lock_why(int rc);
 /* mount_path_within(inner, outer): is ${inner} the directory ${outer}, or below it?  Both without links. */
 bool mount_path_within(const char *inner, const char *outer);
 /* mount_is_empty(r, empty): are there no names but .mendfs, or what mkfs.ext4 leaves? */

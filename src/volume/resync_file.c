@@ -21,6 +21,7 @@
 #include "volume/room.h"
 #include "volume/store.h"
 
+#define NAMELESS "nameless.new"	/* in .mendfs, for a moment */
 #define BATCH_BYTES (64u << 20)		/* as much data may wait to be made durable */
 #define SAVE_FIRST 2			/* the member's version is to be kept before anything is written over it */
 #define PAGE_BYTES (TAGPAGE_TAGS * BLOCK)
@@ -450,7 +451,7 @@ differs(struct resync *r, struct work *w, uint64_t index, const uint8_t *tag, co
 
 /* Look at what the member has, if its tags are not to be believed. */
 static int
-read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count, struct theirs *theirs)
+read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count, const uint8_t *tags, struct theirs *theirs)
 {
 	size_t len = span_len(w->node, first, count);
 
@@ -459,6 +460,11 @@ read_theirs(struct resync *r, struct work *w, uint64_t first, uint64_t count, st
 	if (!w->suspect)
 		return 0;
 	r->compared += len;
+	if (blocks_match_there(r->v, r->m, w->file, w->node, first, count, tags)) {
+		memcpy(theirs->tags, tags, count * DIGEST_SIZE);
+		theirs->have = (ssize_t)len;
+		return 0;
+	}
 	theirs->have = blocks_tags_there(r->v, r->m, w->file, first, count, theirs->tags);
 	if (theirs->have == -EOPNOTSUPP) {
 		theirs->bytes = r->theirs;
@@ -477,6 +483,8 @@ put_page(struct resync *r, struct work *w, uint64_t index, uint64_t count, const
 	if (w->tags == REPLICA_NONE)
 		return 0;
 	page_make(r, w, index, count, tags, page);
+	if (page_is(r, w, w->tags, index, page))
+		return 0;
 	rc = tagfile_read(r->m->r, w->tags, &r->v->digest, node_key(w->node), index, now);
 	if (rc == 0 && memcmp(page, now, sizeof(page)) == 0)
 		return 0;
@@ -500,7 +508,7 @@ put_one_page(struct resync *r, struct work *w, uint64_t index)
 	count = blocks - first < TAGPAGE_TAGS ? blocks - first : TAGPAGE_TAGS;
 	if ((rc = blocks_tags(r->v, w->node, first, count, tags)) != 0)
 		return rc;
-	if ((rc = read_theirs(r, w, first, count, &theirs)) != 0)
+	if ((rc = read_theirs(r, w, first, count, tags, &theirs)) != 0)
 		return rc;
 	if (!w->suspect && w->have_old && w->fact.record.kind == RECORD_PAGED) {
 		page_make(r, w, index, count, tags, page);
@@ -711,6 +719,26 @@ copy_nameless_meta(struct resync *r, struct work *w)
 	return rc;
 }
 
+/* Where files cannot be made without a name they lose it at once. */
+static int
+make_nameless(struct resync *r, const struct replica_new *new, replica_handle *file)
+{
+	struct replica *mine = r->m->r;
+	int rc;
+
+	if ((rc = mine->ops->tmpfile(mine, REPLICA_ROOT, new, file)) != -EOPNOTSUPP)
+		return rc;
+	if ((rc = mine->ops->unlink(mine, r->m->meta, NAMELESS, false)) != 0 && rc != -ENOENT)
+		return rc;
+	if ((rc = mine->ops->create(mine, r->m->meta, NAMELESS, new, file)) != 0)
+		return rc;
+	if ((rc = mine->ops->unlink(mine, r->m->meta, NAMELESS, false)) != 0) {
+		mine->ops->close(mine, *file);
+		*file = REPLICA_NONE;
+	}
+	return rc;
+}
+
 int
 resync_nameless(struct resync *r, struct node *node)
 {
@@ -729,7 +757,7 @@ resync_nameless(struct resync *r, struct node *node)
 	w->node = node;
 	w->fresh = true;
 	w->file = w->tags = REPLICA_NONE;
-	if ((rc = mine->ops->tmpfile(mine, REPLICA_ROOT, &new, &w->file)) == 0 &&
+	if ((rc = make_nameless(r, &new, &w->file)) == 0 &&
 	    (rc = mine->ops->truncate(mine, w->file, node->size)) == 0 &&
 	    (!tags_paged(node->file->tags) ||
 	    /* It may be there from before the loss, with pages that the file has had no tags in since. */

@@ -336,6 +336,7 @@ make_scripts(void)
 	ASK(.op = PROTO_FALLOCATE, .handle = 2, .offset = 4096, .len = 4096);
 	ASK(.op = PROTO_SEEK, .handle = 2, .flags = PROTO_SEEK_HOLE);
 	ASK(.op = PROTO_DIGEST, .handle = 2, .codec = DIGEST_XXH3, .count = 3);
+	ASK(.op = PROTO_SUM, .handle = 2, .codec = DIGEST_XXH3, .count = 3);
 	ASK(.op = PROTO_DROP_CACHE, .handle = 2);
 	ASK(.op = PROTO_OPEN_DIRECT, .name = "f", .opened = 3);
 	ASK(.op = PROTO_PREAD_CACHED, .handle = 3, .size = 4096);

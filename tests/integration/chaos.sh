@@ -128,7 +128,9 @@ rot() {
 
 # fill REPLICA: its file system has no room for a while; another one may be lost then.
 fill() {
-	local disk=${DISKS[$1]} size=$((1 << 29)) n=0 other=$((($1 + 1 + RANDOM % 2) % 3)) thread
+	# Not the one that may be stopped: nothing is asked of it while another one refuses everything, so that nobody would notice.
+	local disk=${DISKS[$1]} size=$((1 << 29)) n=0 other=$((RANDOM % 2)) thread
+	[ $other -ne "$1" ] || other=$((1 - other))
 	[ -z "${AWAY[$1]}" ] || return 0
 	note "replica $1 is full"
 	touch "$T/full"
@@ -138,7 +140,7 @@ fill() {
 		fallocate -l $size "$disk/filler/$((n++))" 2>/dev/null || size=$((size / 2))
 	done
 	nap
-	# Not yet without being told to: a label that finds no room has its replica dropped.
+	# Only if told to: a Btrfs may find no room for its label, and is dropped.
 	if [ -n "${CHAOS_FULL_LOSS:-}" ] && ((RANDOM % 3 == 0)) && [ -z "${AWAY[other]}" ] && [ "$(state_of "$1")" = in-sync ] && lose $other; then
 		gone $other
 		nap

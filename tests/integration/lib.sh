@@ -290,7 +290,7 @@ process_disk() {
 
 process_disk_up() {
 	local i
-	"$PASSFS" "$BEHIND" "$BEHIND.mnt" >>"$T/passfs.out" 2>&1 3>&- 4>&- 5>&- &
+	"$PASSFS" "$BEHIND" "$BEHIND.mnt" ${LACK:+"$LACK"} >>"$T/passfs.out" 2>&1 3>&- 4>&- 5>&- &
 	DISK_PROCESS=$!
 	CHILDREN+=("$DISK_PROCESS")
 	for ((i = 0; i < 100; i++)); do

@@ -57,6 +57,7 @@ integration_tests = \
 	tests/integration/35-exec-mmap.sh \
 	tests/integration/40-filesystems.sh \
 	tests/integration/41-full.sh \
+	tests/integration/42-unfit.sh \
 	tests/integration/45-calls.sh \
 	tests/integration/50-fsck.sh \
 	tests/integration/52-scrub.sh \
@@ -76,7 +77,8 @@ integration_tests = \
 	tests/integration/85-spoiled-line.sh \
 	tests/integration/86-ssh.sh \
 	tests/integration/87-ack-fsync.sh \
-	tests/integration/88-remote-chaos.sh
+	tests/integration/88-remote-chaos.sh \
+	tests/integration/long-glusterfs.sh
 dist_noinst_SCRIPTS += $(integration_tests)
 dist_noinst_DATA += tests/integration/lib.sh tests/integration/hosts.sh \
 	tests/integration/chaos.sh

@@ -1,22 +1,36 @@
 /*
- * passfs DIRECTORY MOUNTPOINT: DIRECTORY once more, through a process.
+ * passfs DIRECTORY MOUNTPOINT [LACK]: DIRECTORY once more, through a process.
  *
  * Stopped by a signal it is a disk that hangs: calls give neither an answer nor
  * an error until it goes on.  Killed, it is a disk that was pulled out.
+ *
+ * LACK is what it cannot do: "fsync" of files, "fsyncdir", "flock" (everybody gets
+ * the lock), "replace" by renaming, "flags" of renameat2, "raw" names (UTF-8 only),
+ * "case", "xattr" (none on files), "binary" xattrs, "modes", "inodes" that last.
  */
 #define FUSE_USE_VERSION 31
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 static int top;
+static const char *lack = "";
+
+static bool
+lacks(const char *what)
+{
+	return strcmp(lack, what) == 0;
+}
 
 /* What of the path is below the directory. */
 static const char *
@@ -39,10 +53,40 @@ result(int rc)
 	return rc < 0 ? -errno : rc;
 }
 
+/* No byte is one that UTF-8 never has. */
+static bool
+is_text(const char *path)
+{
+	return strchr(path, '\xff') == NULL;
+}
+
+/* As a file system that does not tell upper case from lower would find it, if it stores names in lower case. */
+static const char *
+folded(const char *path, char *buf)
+{
+	size_t i;
+
+	path = below(path);
+	if (!lacks("case"))
+		return path;
+	for (i = 0; path[i] != '\0' && i < PATH_MAX - 1; i++)
+		buf[i] = (char)tolower((unsigned char)path[i]);
+	buf[i] = '\0';
+	return buf;
+}
+
 static int
 pass_getattr(const char *path, struct stat *st, struct fuse_file_info *fi)
 {
-	return result(fi != NULL ? fstat((int)fi->fh, st) : fstatat(top, below(path), st, AT_SYMLINK_NOFOLLOW));
+	static ino_t next = 1u << 20;
+	char buf[PATH_MAX];
+	const int rc = fi != NULL ? fstat((int)fi->fh, st) : fstatat(top, folded(path, buf), st, AT_SYMLINK_NOFOLLOW);
+
+	if (rc == 0 && lacks("modes") && S_ISREG(st->st_mode))
+		st->st_mode = S_IFREG | 0777;
+	if (rc == 0 && lacks("inodes") && S_ISREG(st->st_mode))
+		st->st_ino = next++;
+	return result(rc);
 }
 
 static int
@@ -89,6 +133,10 @@ pass_symlink(const char *target, const char *path)
 static int
 pass_rename(const char *from, const char *to, unsigned flags)
 {
+	if (lacks("flags") && flags != 0)
+		return -EINVAL;
+	if (lacks("replace") && faccessat(top, below(to), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
 	return result(renameat2(top, below(from), top, below(to), flags));
 }
 
@@ -146,6 +194,9 @@ pass_open(const char *path, struct fuse_file_info *fi)
 static int
 pass_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 {
+	/* What mknod(2) makes comes this way, too. */
+	if (lacks("raw") && !is_text(path))
+		return -EILSEQ;
 	return open_as(path, fi->flags, mode, fi);
 }
 
@@ -175,6 +226,8 @@ static int
 pass_fsync(const char *path, int data_only, struct fuse_file_info *fi)
 {
 	(void)path;
+	if (lacks("fsync"))
+		return -EINVAL;
 	return result(data_only ? fdatasync((int)fi->fh) : fsync((int)fi->fh));
 }
 
@@ -183,7 +236,14 @@ pass_fsyncdir(const char *path, int data_only, struct fuse_file_info *fi)
 {
 	(void)path;
 	(void)data_only;
-	return result(fsync((int)fi->fh));
+	return lacks("fsyncdir") ? -EINVAL : result(fsync((int)fi->fh));
+}
+
+static int
+pass_flock(const char *path, struct fuse_file_info *fi, int op)
+{
+	(void)path;
+	return lacks("flock") ? 0 : result(flock((int)fi->fh, op));
 }
 
 static int
@@ -205,6 +265,11 @@ pass_setxattr(const char *path, const char *name, const char *value, size_t size
 {
 	char buf[PATH_MAX];
 
+	/* The top directory has them, or nothing more would be tried. */
+	if (lacks("xattr") && path[1] != '\0')
+		return -EOPNOTSUPP;
+	if (lacks("binary"))
+		size = strnlen(value, size);
 	return result(lsetxattr(full(path, buf), name, value, size, flags));
 }
 
@@ -277,7 +342,7 @@ static const struct fuse_operations operations = {
 	.unlink = pass_unlink, .rmdir = pass_rmdir, .symlink = pass_symlink, .rename = pass_rename, .link = pass_link,
 	.chmod = pass_chmod, .chown = pass_chown, .utimens = pass_utimens, .truncate = pass_truncate,
 	.open = pass_open, .create = pass_create, .release = pass_release, .read = pass_read, .write = pass_write,
-	.fsync = pass_fsync, .fallocate = pass_fallocate, .statfs = pass_statfs,
+	.fsync = pass_fsync, .flock = pass_flock, .fallocate = pass_fallocate, .statfs = pass_statfs,
 	.setxattr = pass_setxattr, .getxattr = pass_getxattr, .listxattr = pass_listxattr, .removexattr = pass_removexattr,
 	.opendir = pass_opendir, .readdir = pass_readdir, .releasedir = pass_release, .fsyncdir = pass_fsyncdir,
 };
@@ -288,8 +353,10 @@ main(int argc, char **argv)
 	char *args[] = { argv[0], (char *)"-f", (char *)"-o", (char *)"fsname=passfs,allow_other,default_permissions,suid,dev",
 	    argv[2], NULL };
 
-	if (argc != 3 || (top = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
-		fprintf(stderr, "passfs DIRECTORY MOUNTPOINT\n");
+	if (argc == 4)
+		lack = argv[3];
+	if (argc < 3 || argc > 4 || (top = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+		fprintf(stderr, "passfs DIRECTORY MOUNTPOINT [LACK]\n");
 		return 2;
 	}
 	umask(0);

@@ -1,6 +1,7 @@
 # Unit tests of src/meta.
 
 meta_tests = \
+	tests/unit/meta/test_fitness \
 	tests/unit/meta/test_intent \
 	tests/unit/meta/test_judge \
 	tests/unit/meta/test_label \
@@ -12,6 +13,8 @@ TESTS += $(meta_tests)
 
 meta_test_libs = $(LIBS_META) $(CHECK_LIBS)
 
+tests_unit_meta_test_fitness_SOURCES = tests/unit/meta/test_fitness.c $(replica_test_headers)
+tests_unit_meta_test_fitness_LDADD = $(meta_test_libs)
 tests_unit_meta_test_intent_SOURCES = tests/unit/meta/test_intent.c \
 	tests/unit/random.h $(replica_test_headers)
 tests_unit_meta_test_intent_LDADD = $(meta_test_libs)

@@ -194,6 +194,10 @@ message_reply(struct random *random, struct message_memory *m, unsigned op, size
 		p->data_len = data_len / DIGEST_SIZE * DIGEST_SIZE;
 		p->offset = p->data_len / DIGEST_SIZE * DIGEST_BLOCK_SIZE;
 		break;
+	case PROTO_SUM:
+		p->data_len = DIGEST_SIZE;
+		p->offset = (uint64_t)random_below(random, 4096) * DIGEST_BLOCK_SIZE;
+		break;
 	case PROTO_LIST:
 		p->result = (int32_t)random_below(random, 2);
 		break;

@@ -288,7 +288,7 @@ START_TEST(values_are_bounded)
 
 	refused((struct proto_request){ .op = 0 });
 	refused((struct proto_request){ .op = PROTO_OP_END });
-	refused((struct proto_request){ .op = 5 });
+	refused((struct proto_request){ .op = 15 });
 	refused((struct proto_request){ .op = PROTO_PREAD, .size = PROTO_DATA_MAX + 1 });
 	refused((struct proto_request){ .op = PROTO_DIGEST, .count = PROTO_DIGEST_BLOCKS_MAX + 1 });
 	refused((struct proto_request){ .op = PROTO_OPEN, .opened = PROTO_ROOT });
@@ -446,7 +446,9 @@ START_TEST(lying_replies)
 	ck_assert_int_eq(proto_reply_encode(PROTO_LIST, &p, memory.data, PROTO_HEAD_MAX), -EINVAL);
 	p = (struct proto_reply){ .offset = 4097, .data = wire, .data_len = DIGEST_SIZE };
 	ck_assert_int_eq(proto_reply_encode(PROTO_DIGEST, &p, memory.data, PROTO_HEAD_MAX), -EINVAL);
+	ck_assert_int_gt(proto_reply_encode(PROTO_SUM, &p, memory.data, PROTO_HEAD_MAX), 0);
 	p.data_len = 2 * DIGEST_SIZE;
+	ck_assert_int_eq(proto_reply_encode(PROTO_SUM, &p, memory.data, PROTO_HEAD_MAX), -EINVAL);
 	ck_assert_int_gt(proto_reply_encode(PROTO_DIGEST, &p, memory.data, PROTO_HEAD_MAX), 0);
 	p = (struct proto_reply){ .record = 7 };
 	ck_assert_int_eq(proto_reply_encode(PROTO_LOAD, &p, memory.data, PROTO_HEAD_MAX), -EINVAL);

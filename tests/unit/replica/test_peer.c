@@ -204,6 +204,7 @@ START_TEST(tags_travel_and_not_the_data)
 	static const struct digest xxh3 = { .codec = DIGEST_XXH3 };
 	const size_t len = 1000 * DIGEST_BLOCK_SIZE + 100;
 	uint8_t *data = malloc(len), tags[1024 * DIGEST_SIZE], tag[DIGEST_SIZE];
+	uint8_t sum[DIGEST_SIZE], there[DIGEST_SIZE];
 	replica_handle file = make_file("a", 0644), direct;
 	uint64_t before;
 	size_t i;
@@ -222,6 +223,15 @@ START_TEST(tags_travel_and_not_the_data)
 		ck_assert_mem_eq(tag, tags + i * DIGEST_SIZE, DIGEST_SIZE);
 	}
 	ck_assert(digest_is_zero(tags + 3 * DIGEST_SIZE));
+	digest_bytes(&xxh3, DIGEST_TAGS, tags, 1001 * DIGEST_SIZE, sum);
+	before = counters().bytes_in;
+	ck_assert_int_eq(r->ops->digest_sum(r, direct, there, 1024, 0), (ssize_t)len);
+	ck_assert_mem_eq(there, sum, DIGEST_SIZE);
+	ck_assert_uint_lt(counters().bytes_in - before, 200);
+	ck_assert_int_eq(r->ops->digest_sum(r, file, there, 1, 5 * DIGEST_BLOCK_SIZE), DIGEST_BLOCK_SIZE);
+	digest_bytes(&xxh3, DIGEST_TAGS, tags + 5 * DIGEST_SIZE, DIGEST_SIZE, sum);
+	ck_assert_mem_eq(there, sum, DIGEST_SIZE);
+	ck_assert_int_eq(r->ops->digest_sum(r, file, there, 1, len * 2 / DIGEST_BLOCK_SIZE * DIGEST_BLOCK_SIZE), 0);
 	memset(tags, 0, sizeof(tags));
 	ck_assert_int_eq(r->ops->digest(r, direct, tags, 2, 999 * DIGEST_BLOCK_SIZE), DIGEST_BLOCK_SIZE + 100);
 	ck_assert_mem_eq(tag, tags + DIGEST_SIZE, DIGEST_SIZE);
