@@ -56,6 +56,20 @@ make(struct resync *r, struct node *node, replica_handle handle, const char *nam
 	return rc;
 }
 
+/* Has every one of its names been looked up?  The tree lock. */
+static bool
+names_known(struct resync *r, const struct node *node)
+{
+	const struct link *link;
+	uint64_t known = 0;
+
+	pthread_mutex_lock(&r->v->nodes_lock);
+	for (link = node->links; link != NULL; link = link->next)
+		known++;
+	pthread_mutex_unlock(&r->v->nodes_lock);
+	return known >= node->nlink;
+}
+
 /* The name is missing: take what was renamed, link what has further names, or make it. */
 static int
 place(struct resync *r, struct node *node, struct node *dir, replica_handle handle, const char *name, bool *fresh)
@@ -67,8 +81,13 @@ place(struct resync *r, struct node *node, struct node *dir, replica_handle hand
 	if (!S_ISDIR(node->mode) && node->nlink > 1) {
 		if ((rc = resync_link(r, node, dir, handle, name)) != -ENOENT)
 			return rc;
-		/* It may have a name that nobody has looked up: a walk finds all. */
-		if (!r->walk)
+		/*
+		 * It may have a name that nobody has looked up: a walk finds all.
+		 * But a walk takes long, and what is new meanwhile must not want
+		 * another one: what the member has under none of its names is new
+		 * there, too, and they are all noted, or it would have one of them.
+		 */
+		if (!r->walk && !(node_has_record(node) && names_known(r, node)))
 			missed_walk(r->v, r->m, true);
 	}
 	*fresh = true;

@@ -19,6 +19,7 @@
 
 #define TIMEOUT_MS 250			/* in which a busy machine has a thread run */
 #define RESYNC_MS 20000
+#define OLD_FILES 60u		/* that need not be looked at */
 #define CUT_STRIDE 4			/* so many tests share the cuts */
 
 static struct rig rig;
@@ -312,6 +313,31 @@ START_TEST(nameless)
 }
 END_TEST
 
+/* What is new and has two names gets there without a walk through all that there is. */
+START_TEST(new_links)
+{
+	const struct fault_rule dead = { .ops = FAULT_ALL, .nth = 1, .error = EIO };
+	char text[32];
+	unsigned i;
+
+	open_volume();
+	step("mkdir d");
+	for (i = 0; i < OLD_FILES; i++) {
+		snprintf(text, sizeof(text), "create d/%u", i);
+		step(text);
+	}
+	step("sync");
+	fault_set(failing[1], &dead);
+	step("create new");
+	step("link new newer");
+	ck_assert_uint_eq(members_in_sync(rig.v), 1);
+	fault_set(failing[1], NULL);
+	all_back();
+	ck_assert_uint_lt(atomic_load(&rig.v->members[1].resync_done), OLD_FILES);
+	close_and_compare();
+}
+END_TEST
+
 /* What is in the quarantine of the replica that is behind. */
 static unsigned
 quarantined(void)
@@ -543,6 +569,7 @@ main(void)
 	tcase_add_test(tcase, bad_spot);
 	tcase_add_test(tcase, bad_for_ever);
 	tcase_add_loop_test(tcase, nameless, 0, 4);
+	tcase_add_test(tcase, new_links);
 	tcase_add_loop_test(tcase, unreadable, 0, (int)(sizeof(errors) / sizeof(errors[0])));
 	tcase_add_loop_test(tcase, unchangeable, 0, (int)(sizeof(write_errors) / sizeof(write_errors[0])));
 	tcase_add_loop_test(tcase, cut_off_resync, 1, 1 + CUT_STRIDE);
