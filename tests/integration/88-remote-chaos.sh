@@ -10,7 +10,7 @@
 . "$(dirname "$0")/hosts.sh"
 . "$(dirname "$0")/chaos.sh"
 
-SEED=${CHAOS_SEED:-8}
+SEED=${CHAOS_SEED:-3}
 HOSTS=('' one two)	# where each replica is
 DELAY_MAX=10		# ms, each way, of the proxy that "one" is behind
 
