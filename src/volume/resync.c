@@ -507,12 +507,7 @@ rounds(struct resync *r)
 static void
 resync_free(struct resync *r)
 {
-	unsigned i;
-
-	for (i = 0; i < r->batch_count; i++) {
-		r->m->r->ops->close(r->m->r, r->batch[i].handle);
-		free(r->batch[i].record);
-	}
+	resync_seal_drop(r);
 	if (r->staging != REPLICA_NONE)
 		r->m->r->ops->dir_close(r->m->r, r->staging);
 	resync_parked_free(r);

@@ -30,6 +30,7 @@ struct placed { struct hashmap_link by_id; char *path; struct stat st; };
 
 /* A file whose data is there, and whose record is to follow. */
 struct sealed {
+	struct node *node;		/* with a reference */
 	replica_handle handle;
 	struct replica_times times;
 	uint8_t *record;
@@ -59,6 +60,9 @@ struct resync {
 	unsigned unlinked;		/* files with fewer or more names than with the others */
 	unsigned strayed;		/* nodes that were not found where they should be, in a row */
 };
+
+/* resync_seal_drop(r): the records of the batch will not follow: what was written there is to be compared next time. */
+void resync_seal_drop(struct resync *r);
 
 /* resync_stopped(r): the volume is being closed, or there is nobody to copy from. */
 bool resync_stopped(const struct resync *r);
