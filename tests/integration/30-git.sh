@@ -18,6 +18,8 @@ note "$(find "$T/input" -type f | wc -l) files"
 story() {	# story FOLDER: the same commands give the same objects
 	cd "$1" || return 1
 	git init -q -b main repo && cd repo || return 1
+	# Of so many loose objects one would begin in the background, and keep ours from beginning.
+	git config gc.auto 0 || return 1
 	cp -a "$T/input/." . || return 1
 	git add -A && git commit -qm first || return 1
 	git checkout -q -b side || return 1
