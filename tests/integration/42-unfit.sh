@@ -9,6 +9,7 @@ volume_new 1
 process_disk
 near=$BASE/near
 mkdir "$near"
+# shellcheck disable=SC2034 # lib.sh reads it
 REPLICAS=("$near" "$BEHIND.mnt/r")
 
 pass_without() {

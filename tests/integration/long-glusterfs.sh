@@ -56,6 +56,7 @@ gluster_up() {
 	done
 	glusterd --no-daemon -l "$T/glusterd.log" 2>"$T/glusterd.err" &
 	GLUSTERD=$!
+	# shellcheck disable=SC2034 # lib.sh reads it
 	UNDO=(gluster_end)
 	await 30 'gluster --mode=script volume info >/dev/null 2>&1' || skip "glusterd does not run here: $(tail -n 1 "$T/glusterd.log")"
 	g volume create v replica 2 "$ADDRESS:${BRICK[1]}" "$ADDRESS:${BRICK[2]}" force
