@@ -1,4 +1,4 @@
-# chaos.sh -- replicas that come and go under load, for 61-chaos and 88-remote-chaos.
+# chaos.sh -- replicas that come and go under load, for 61-chaos and long-remote-chaos.
 # Sourced after lib.sh.
 #
 # A script says what its three replicas are, and in which ways each can be lost:

@@ -77,7 +77,7 @@ integration_tests = \
 	tests/integration/85-spoiled-line.sh \
 	tests/integration/86-ssh.sh \
 	tests/integration/87-ack-fsync.sh \
-	tests/integration/88-remote-chaos.sh \
+	tests/integration/long-remote-chaos.sh \
 	tests/integration/long-glusterfs.sh
 dist_noinst_SCRIPTS += $(integration_tests)
 dist_noinst_DATA += tests/integration/lib.sh tests/integration/hosts.sh \
