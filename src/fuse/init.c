@@ -8,7 +8,7 @@
 
 /* What this program is written for, and sets if the kernel has it. */
 static const unsigned wanted[] = {
-	FUSE_CAP_ASYNC_READ, FUSE_CAP_ASYNC_DIO,
+	FUSE_CAP_ASYNC_READ,
 	FUSE_CAP_DONT_MASK,		/* a default ACL overrides the umask: the volume decides */
 	FUSE_CAP_POSIX_ACL,
 	FUSE_CAP_PARALLEL_DIROPS,
@@ -24,13 +24,14 @@ static const unsigned wanted[] = {
  * file seems to have changed (only this mount changes it), splicing (requests
  * must be in private memory, and replies are), HANDLE_KILLPRIV's first version
  * (clears set-id bits also for root), export (see fuse/inodes), truncation by
- * an open that never comes.
+ * an open that never comes, direct input and output in the background (Linux
+ * makes EIO of a write that came back short then, for want of room).
  */
 static const unsigned unwanted[] = {
 	FUSE_CAP_AUTO_INVAL_DATA, FUSE_CAP_EXPLICIT_INVAL_DATA, FUSE_CAP_WRITEBACK_CACHE,
 	FUSE_CAP_SPLICE_READ, FUSE_CAP_SPLICE_WRITE, FUSE_CAP_SPLICE_MOVE,
 	FUSE_CAP_HANDLE_KILLPRIV, FUSE_CAP_ATOMIC_O_TRUNC, FUSE_CAP_EXPORT_SUPPORT, FUSE_CAP_IOCTL_DIR,
-	FUSE_CAP_POSIX_LOCKS, FUSE_CAP_FLOCK_LOCKS,
+	FUSE_CAP_POSIX_LOCKS, FUSE_CAP_FLOCK_LOCKS, FUSE_CAP_ASYNC_DIO,
 };
 
 void

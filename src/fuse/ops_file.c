@@ -79,9 +79,6 @@ ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t o
 		how |= FILE_KILL_PRIV;
 	if (fi->flags & O_DSYNC)
 		how |= FILE_SYNC;
-	/* Of an asynchronous direct write that was cut short the kernel makes EIO, and ENOSPC it is. */
-	if (fi->flags & O_DIRECT)
-		how |= FILE_WHOLE;
 	len = file_write(front->volume, inodes_node(front, ino), data, size, (uint64_t)offset, how);
 	/*
 	 * Stored through a mapping: the kernel drops the times it knows, but not

@@ -52,7 +52,7 @@ write_once(struct volume *v, struct node *node, const void *data, size_t len, ui
 		n = rc;
 	else {
 		*appends = offset == node->size;
-		n = write_locked(v, node, data, len, offset, (how & FILE_WHOLE) != 0);
+		n = write_locked(v, node, data, len, offset);
 	}
 	pthread_rwlock_unlock(&node->lock);
 	return n;

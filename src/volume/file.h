@@ -28,8 +28,7 @@ ssize_t file_read(struct volume *volume, struct node *node, uint64_t offset, siz
  */
 enum file_how {
 	FILE_KILL_PRIV = 1,	/* clear set-id bits and security.capability: the writer is not privileged */
-	FILE_SYNC = 2,		/* durable on return */
-	FILE_WHOLE = 4		/* all of it or, with an error, nothing */
+	FILE_SYNC = 2		/* durable on return */
 };
 ssize_t file_write(struct volume *volume, struct node *node, const void *data, size_t len, uint64_t offset,
     unsigned how);

@@ -306,7 +306,7 @@ write_done(struct volume *v, struct node *node)
 }
 
 ssize_t
-write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t len, uint64_t offset, bool whole)
+write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t len, uint64_t offset)
 {
 	struct span span;
 	uint64_t keep_blocks, size;
@@ -326,7 +326,7 @@ write_locked(struct volume *v, struct node *node, const uint8_t *data, size_t le
 	node->file->keep_pages = true;
 	if (kept < len) {
 		/* Whole blocks only: of a torn one neither the old nor the new bytes are known. */
-		kept = !whole && (offset + kept) / BLOCK * BLOCK > offset ? (size_t)((offset + kept) / BLOCK * BLOCK - offset) : 0;
+		kept = (offset + kept) / BLOCK * BLOCK > offset ? (size_t)((offset + kept) / BLOCK * BLOCK - offset) : 0;
 		keep_blocks = kept == 0 ? 0 : (offset + kept) / BLOCK - span.first;
 		size = kept > 0 && offset + kept > node->size ? offset + kept : node->size;
 		write_undo(v, node, span.first + keep_blocks, offset + len, size);

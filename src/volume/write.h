@@ -8,12 +8,11 @@
 #include "volume/state.h"
 
 /*
- * write_locked(volume, node, data, len, offset, whole):
+ * write_locked(volume, node, data, len, offset):
  * Write to all members in sync.  The file is open for writing on all of them;
- * node lock exclusively.  Returns the number of bytes, or an error; ${whole}:
- * if there is no room for all, none are written.
+ * node lock exclusively.  Returns the number of bytes, or an error.
  */
-ssize_t write_locked(struct volume *volume, struct node *node, const uint8_t *data, size_t len, uint64_t offset, bool whole);
+ssize_t write_locked(struct volume *volume, struct node *node, const uint8_t *data, size_t len, uint64_t offset);
 
 /* write_size(volume, node, size): cut or extend.  As write_locked. */
 int write_size(struct volume *volume, struct node *node, uint64_t size);

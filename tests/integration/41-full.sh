@@ -52,11 +52,22 @@ for i in {1..20}; do
 	rm "$MNT/big"
 done
 # Written past the cache: what fits is there, what does not fit is not, and it is for want of room.
+head -c 65536 /dev/urandom >"$MNT/mixed"
+truncate -s 128K "$MNT/mixed"
+sync "$MNT/mixed"
 dd if=/dev/urandom of="$MNT/direct" bs=1000k count=100 oflag=direct status=none 2>"$T/err" && fail "100 MB on 24 MiB"
 grep -q 'No space left' "$T/err" || fail "wanted ENOSPC of a direct write: $(cat "$T/err")"
 size=$(stat -c %s "$MNT/direct")
-[ $((size % 1024000)) -eq 0 ] && [ "$size" -gt 0 ] || fail "a direct write was cut short: $size bytes"
-rm "$MNT/direct"
+[ $((size % 4096)) -eq 0 ] && [ "$size" -gt 0 ] || fail "a block was written in part: $size bytes"
+head -c 128K /dev/urandom >"$T/mixed"
+dd if=/dev/zero of="$MNT/last" bs=1k status=none 2>/dev/null
+# Data first, and then a hole for which there is no room: what was written over has nothing old to go back to.
+dd if="$T/mixed" of="$MNT/mixed" bs=128k oflag=direct conv=notrunc status=none 2>"$T/err" && fail "a hole took what there is no room for"
+grep -q 'No space left' "$T/err" || fail "wanted ENOSPC of a direct write into a hole: $(cat "$T/err")"
+uncached "$MNT/mixed"
+must cmp -n 65536 "$MNT/mixed" "$T/mixed"
+cat "$MNT/mixed" >/dev/null || fail "the rest of it cannot be read"
+rm "$MNT/direct" "$MNT/last" "$MNT/mixed"
 same "overwritten at the brim" Precious "$(cat "$MNT/precious")"
 all_well
 
