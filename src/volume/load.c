@@ -152,11 +152,9 @@ named_alike(struct volume *v, struct node *dir, const char *name, const struct m
 	struct member *m;
 	ssize_t len;
 
-	/* All of its names were proved together, with what they stand for. */
-	if (rolls_known(v, dir))
-		return true;
 	for_each_member(v, m) {
-		if (m == asked)
+		/* Nobody is asked far away where all names were proved together once, with what they stand for. */
+		if (m == asked || (m->r->far && rolls_known(v, dir)))
 			continue;
 		if (handles_dir(v, m, dir, &at.handle) != 0)
 			return false;

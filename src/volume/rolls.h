@@ -20,7 +20,11 @@ bool rolls_absent(struct volume *volume, struct node *dir, const char *name);
 /* rolls_vain(volume, dir): all members were asked, in vain: it may be time to get to know all names. */
 void rolls_vain(struct volume *volume, struct node *dir);
 
-/* rolls_known(volume, dir): all of its names are known, and were proved together with what they stand for. */
+/*
+ * rolls_known(volume, dir):
+ * All of its names are known, and were proved together with what they stood for
+ * then: whoever exchanges files on a replica later is not seen by this.
+ */
 bool rolls_known(struct volume *volume, struct node *dir);
 
 /* rolls_learn(volume, dir): read and prove its names now, if that was not tried before. */

@@ -86,3 +86,21 @@ for r in 0 1; do
 	fsck_clean
 	same_trees "$T/ref" "${REPLICAS[$r]}" -m
 done
+
+# Two files of a directory that was made in this mount, whose names are all known, are exchanged on one replica.
+volume_new 2
+mount_up read=first
+mkdir "$MNT/made"
+cd "$MNT/made" || fail "cd"
+echo one >a
+echo two >b
+# Until the daemon has let go of the files, too.
+sleep 3
+forget
+mv "${REPLICAS[0]}/made/a" "${REPLICAS[0]}/made/c"
+mv "${REPLICAS[0]}/made/b" "${REPLICAS[0]}/made/a"
+mv "${REPLICAS[0]}/made/c" "${REPLICAS[0]}/made/b"
+forget
+same "exchanged in a directory whose names are known" "one two" "$(cat a) $(cat b)"
+cd / || fail "cd"
+all_well
