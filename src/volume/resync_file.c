@@ -490,6 +490,8 @@ put_page(struct resync *r, struct work *w, uint64_t index, uint64_t count, const
 		return 0;
 	r->tags += sizeof(page);
 	w->wrote = true;
+	/* What is known of its pages is no longer so. */
+	w->there_count = 0;
 	return tagfile_write(r->m->r, w->tags, index, page);
 }
 
