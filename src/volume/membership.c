@@ -303,6 +303,24 @@ judge_forming(struct mount *mount)
 	return 0;
 }
 
+/* Some are gone without; there must be a volume among the others, for a new one is not formed of a part. */
+static int
+judge_absent(struct mount *mount)
+{
+	const struct candidate *absent = NULL, *c;
+
+	for (c = mount->candidates; c < mount->candidates + mount->count; c++) {
+		if (c->absent)
+			absent = c;
+		else if (c->label_error != -ENOENT)
+			return 0;
+	}
+	if (absent == NULL)
+		return 0;
+	log_error("%s: is not there, and no other replica that is named belongs to a volume; to form one, all must be there", absent->real);
+	return -ENODEV;
+}
+
 int
 mount_judge(struct mount *mount)
 {
@@ -314,6 +332,8 @@ mount_judge(struct mount *mount)
 	mount->digest.codec = mount->options->codec_given ? mount->options->codec : DIGEST_XXH3;
 	if (mount->forming)
 		return judge_forming(mount);
+	if ((rc = judge_absent(mount)) != 0)
+		return rc;
 	for (i = 0; i < mount->count; i++) {
 		if ((rc = judge_unlabelled(mount, &mount->candidates[i])) != 0)
 			return rc;

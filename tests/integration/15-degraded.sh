@@ -23,6 +23,11 @@ refused() {	# refused WHAT PATTERN OPTIONS REPLICA...
 	unchanged "$T/snap" "$what"
 }
 
+# Of a part nothing is formed.
+mkdir "$T/fresh"
+refused "one of two for a new volume" "$T/none: is not there, and no other" degraded "$T/fresh" "$T/none"
+[ -z "$(ls -A "$T/fresh")" ] || fail "something was formed of one of two"
+
 # Not named, or not there, or an empty mountpoint of a disk that is not mounted.
 refused "two of three" degraded "" "${members[0]}" "${members[1]}"
 mv "${members[2]}" "$T/away"
