@@ -67,18 +67,31 @@ open_volume(void)
 	ck_assert_int_eq(volume_start(rig.v), 0);
 }
 
+/* Wait until all are in sync again, and all labels say so: else a loss that follows would leave a fork. */
+static void
+all_back(void)
+{
+	int i;
+
+	for (i = 0; i < RESYNC_MS && members_in_sync(rig.v) < 2; i++) {
+		if (i % 20 == 0)
+			volume_hurry(rig.v);
+		usleep(1000);
+	}
+	pthread_mutex_lock(&rig.v->label_lock);
+	ck_assert_uint_eq(members_in_sync(rig.v), 2);
+	pthread_mutex_unlock(&rig.v->label_lock);
+}
+
 /* Mount once more: the lost one is brought up to date.  Then all is the same. */
 static void
 close_and_compare_closed(void)
 {
 	char *a, *b, *said;
-	int i;
 
 	rig.timeout_ms = 0;
 	open_volume();
-	for (i = 0; i < RESYNC_MS && members_in_sync(rig.v) < 2; i++)
-		usleep(1000);
-	ck_assert_uint_eq(members_in_sync(rig.v), 2);
+	all_back();
 	ck_assert_int_eq(rig_close(&rig), 0);
 	a = rig_copy(&rig, 0);
 	b = rig_copy(&rig, 1);
@@ -263,19 +276,6 @@ START_TEST(unchangeable)
 }
 END_TEST
 
-/* Wait until all are in sync again, and all labels say so. */
-static void
-all_back(void)
-{
-	int i;
-
-	for (i = 0; i < RESYNC_MS && members_in_sync(rig.v) < 2; i++)
-		usleep(1000);
-	pthread_mutex_lock(&rig.v->label_lock);
-	ck_assert_uint_eq(members_in_sync(rig.v), 2);
-	pthread_mutex_unlock(&rig.v->label_lock);
-}
-
 /*
  * A file without a name, that is open, is made anew on the member that was
  * away: as a whole, for soon it may be the last one.
@@ -449,20 +449,6 @@ expect(const char *name, size_t len, char letter)
 	free(data);
 }
 
-static void
-await_sync(void)
-{
-	int i;
-
-	for (i = 0; i < RESYNC_MS && members_in_sync(rig.v) < 2; i++) {
-		if (i % 20 == 0)
-			volume_hurry(rig.v);
-		usleep(1000);
-	}
-	/* All labels say so, too: else the loss that follows would leave a fork. */
-	all_back();
-}
-
 static void *
 write_on(void *arg)
 {
@@ -531,7 +517,7 @@ START_TEST(nameless_files)
 	if (_i >= 2)
 		ck_assert_int_eq(pthread_create(&thread, NULL, write_on, &stop), 0);
 	fault_set(failing[1], NULL);
-	await_sync();
+	all_back();
 	fault_set(failing[0], &dead);
 	expect("@e", 9000, 'e');
 	if (_i >= 2) {
