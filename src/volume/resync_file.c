@@ -732,24 +732,6 @@ copy_nameless(struct resync *r, struct work *w)
 	return r->m->r->ops->store(r->m->r, (struct replica_at){ w->file, NULL }, &times, w->source, w->source_len);
 }
 
-/* Owner, mode and xattrs, from a member whose own are proved: the file may have to stand for all of them soon. */
-static int
-copy_nameless_meta(struct resync *r, struct work *w)
-{
-	struct copy c = { .digest = &r->v->digest, .dst = r->m->r, .src_tags = REPLICA_NONE, .dst_tags = REPLICA_NONE };
-	struct handles_place place;
-	struct member *proved;
-	int rc;
-
-	if ((rc = change_meta_before(r->v, w->node, &proved)) != 0 ||
-	    (rc = handles_at(r->v, proved, w->node, &place)) != 0)
-		return rc;
-	c.src = proved->r;
-	rc = copy_meta(&c, place.at, (struct replica_at){ w->file, NULL });
-	handles_at_done(r->v, &place);
-	return rc;
-}
-
 /* Where files cannot be made without a name they lose it at once. */
 static int
 make_nameless(struct resync *r, const struct replica_new *new, replica_handle *file)
@@ -794,7 +776,7 @@ resync_nameless(struct resync *r, struct node *node)
 	    /* It may be there from before the loss, with pages that the file has had no tags in since. */
 	    ((rc = tagfile_open(mine, r->m->tags, node_key(node), true, &w->tags)) == 0 &&
 	    (rc = mine->ops->truncate(mine, w->tags, 0)) == 0)) &&
-	    (rc = copy_nameless_meta(r, w)) == 0 && (rc = copy_nameless(r, w)) == 0) {
+	    (rc = copy_proved_meta(r, node, (struct replica_at){ w->file, NULL })) == 0 && (rc = copy_nameless(r, w)) == 0) {
 		node->file->handle[r->m->index] = w->file;
 		node->file->writable[r->m->index] = true;
 		w->file = REPLICA_NONE;
@@ -815,9 +797,12 @@ orphans_of(struct resync *r, struct member *s, const char *fan)
 	if ((rc = r->m->r->ops->dir_open(r->m->r, r->m->tags, fan, &to)) != 0)
 		return rc;
 	rc = listing_read(r->m->r, to, &mine);
-	if (rc == 0 && s->r->ops->dir_open(s->r, s->tags, fan, &from) == 0) {
+	/* Only what is known not to be there is nobody's. */
+	if (rc == 0 && (rc = s->r->ops->dir_open(s->r, s->tags, fan, &from)) == 0) {
 		rc = listing_read(s->r, from, &theirs);
 		s->r->ops->dir_close(s->r, from);
+	} else if (rc == -ENOENT) {
+		rc = 0;
 	}
 	for (i = 0; rc == 0 && i < mine.count; i++) {
 		while (j < theirs.count && strcmp(theirs.names[j], mine.names[i]) < 0)
