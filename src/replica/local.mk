@@ -17,6 +17,7 @@ src_replica_libreplica_a_SOURCES = \
 	src/replica/open.h \
 	src/replica/peer.c \
 	src/replica/peer.h \
+	src/replica/peer_files.c \
 	src/replica/peer_open.c \
 	src/replica/peer_ops.c \
 	src/replica/peer_private.h \

@@ -19,23 +19,23 @@ number(replica_handle handle)
 	return handle == REPLICA_ROOT ? PROTO_ROOT : handle > 0 && handle < PROTO_NONE ? (uint32_t)handle : PROTO_NONE;
 }
 
-static void
-call_at(struct peer_call *call, struct peer *p, enum proto_op op, struct replica_at at)
+void
+peer_call_at(struct peer_call *call, struct peer *p, enum proto_op op, struct replica_at at)
 {
 	peer_call_init(call, p, op);
 	call->request.handle = number(at.handle);
 	call->request.name = at.name;
 }
 
-static void
-call_on(struct peer_call *call, struct peer *p, enum proto_op op, replica_handle handle)
+void
+peer_call_on(struct peer_call *call, struct peer *p, enum proto_op op, replica_handle handle)
 {
-	call_at(call, p, op, (struct replica_at){ .handle = handle });
+	peer_call_at(call, p, op, (struct replica_at){ .handle = handle });
 }
 
 /* One that gives a handle: its number is there before it is. */
-static int
-call_handle(struct peer_call *call, replica_handle *handle)
+int
+peer_call_handle(struct peer_call *call, replica_handle *handle)
 {
 	int rc;
 
@@ -49,8 +49,8 @@ call_handle(struct peer_call *call, replica_handle *handle)
 	return 0;
 }
 
-static int
-refuse_change(struct peer *p)
+int
+peer_refuse_change(struct peer *p)
 {
 	peer_not_begun(p);
 	return -EROFS;
@@ -58,8 +58,8 @@ refuse_change(struct peer *p)
 
 /* ---- what an answer has */
 
-static void
-take_stat(struct peer_call *call, const struct proto_reply *reply)
+void
+peer_take_stat(struct peer_call *call, const struct proto_reply *reply)
 {
 	*(struct stat *)call->arg = reply->st;
 }
@@ -70,8 +70,8 @@ take_statfs(struct peer_call *call, const struct proto_reply *reply)
 	*(struct statvfs *)call->arg = reply->vfs;
 }
 
-static void
-take_bytes(struct peer_call *call, const struct proto_reply *reply)
+void
+peer_take_bytes(struct peer_call *call, const struct proto_reply *reply)
 {
 	/* More than was asked for is no answer to it. */
 	if (reply->data_len > call->size)
@@ -80,10 +80,10 @@ take_bytes(struct peer_call *call, const struct proto_reply *reply)
 		memcpy(call->room, reply->data, reply->data_len);
 }
 
-static void
-take_data(struct peer_call *call, const struct proto_reply *reply)
+void
+peer_take_data(struct peer_call *call, const struct proto_reply *reply)
 {
-	take_bytes(call, reply);
+	peer_take_bytes(call, reply);
 	call->result = (int64_t)reply->data_len;
 }
 
@@ -94,7 +94,7 @@ peer_statfs(struct replica *r, struct statvfs *st)
 {
 	struct peer_call call;
 
-	call_on(&call, peer_self(r), PROTO_STATFS, REPLICA_ROOT);
+	peer_call_on(&call, peer_self(r), PROTO_STATFS, REPLICA_ROOT);
 	call.take = take_statfs;
 	call.arg = st;
 	return (int)peer_call(&call, PEER_WAIT);
@@ -105,7 +105,7 @@ peer_sync(struct replica *r)
 {
 	struct peer_call call;
 
-	call_on(&call, peer_self(r), PROTO_SYNC, REPLICA_ROOT);
+	peer_call_on(&call, peer_self(r), PROTO_SYNC, REPLICA_ROOT);
 	return (int)peer_call(&call, PEER_SETTLE);
 }
 
@@ -115,8 +115,8 @@ open_name(struct replica *r, enum proto_op op, replica_handle dir, const char *n
 	struct peer_call call;
 	int rc;
 
-	call_at(&call, peer_self(r), op, (struct replica_at){ dir, name });
-	if ((rc = call_handle(&call, handle)) != 0)
+	peer_call_at(&call, peer_self(r), op, (struct replica_at){ dir, name });
+	if ((rc = peer_call_handle(&call, handle)) != 0)
 		return rc;
 	return (int)peer_call(&call, PEER_WAIT);
 }
@@ -133,15 +133,15 @@ peer_pin(struct replica *r, replica_handle dir, const char *name, replica_handle
 	return open_name(r, PROTO_PIN, dir, name, handle);
 }
 
-static void
-close_handle(struct replica *r, enum proto_op op, replica_handle handle)
+void
+peer_close_handle(struct replica *r, enum proto_op op, replica_handle handle)
 {
 	struct peer *p = peer_self(r);
 	struct peer_call call;
 
 	if (handle < 0)
 		return;
-	call_on(&call, p, op, handle);
+	peer_call_on(&call, p, op, handle);
 	(void)peer_call(&call, PEER_FORGET);
 	peer_handle_free(p, handle);
 }
@@ -149,7 +149,7 @@ close_handle(struct replica *r, enum proto_op op, replica_handle handle)
 static void
 peer_dir_close(struct replica *r, replica_handle dir)
 {
-	close_handle(r, PROTO_DIR_CLOSE, dir);
+	peer_close_handle(r, PROTO_DIR_CLOSE, dir);
 }
 
 static int
@@ -157,7 +157,7 @@ peer_dir_sync(struct replica *r, replica_handle dir)
 {
 	struct peer_call call;
 
-	call_on(&call, peer_self(r), PROTO_DIR_SYNC, dir);
+	peer_call_on(&call, peer_self(r), PROTO_DIR_SYNC, dir);
 	return (int)peer_call(&call, PEER_SETTLE);
 }
 
@@ -207,7 +207,7 @@ peer_list(struct replica *r, replica_handle dir, replica_list_call *tell, void *
 	struct peer_call call;
 	int rc;
 
-	call_on(&call, peer_self(r), PROTO_LIST, dir);
+	peer_call_on(&call, peer_self(r), PROTO_LIST, dir);
 	call.take = take_entries;
 	call.arg = &all;
 	if ((rc = (int)peer_call(&call, PEER_WAIT)) >= 0)
@@ -226,7 +226,7 @@ take_load(struct peer_call *call, const struct proto_reply *reply)
 	info->st = reply->st;
 	info->record_len = reply->record;
 	info->xattrs = (reply->flags & PROTO_LOAD_XATTRS) != 0;
-	take_bytes(call, reply);
+	peer_take_bytes(call, reply);
 	if (reply->record > 0 && (size_t)reply->record != reply->data_len)
 		call->error = -EPROTO;
 }
@@ -236,7 +236,7 @@ peer_load(struct replica *r, struct replica_at at, struct replica_info *info)
 {
 	struct peer_call call;
 
-	call_at(&call, peer_self(r), PROTO_LOAD, at);
+	peer_call_at(&call, peer_self(r), PROTO_LOAD, at);
 	call.request.flags = info->skip_xattrs ? PROTO_LOAD_SKIP_XATTRS : 0;
 	call.take = take_load;
 	call.arg = info;
@@ -250,8 +250,8 @@ peer_stat(struct replica *r, struct replica_at at, struct stat *st)
 {
 	struct peer_call call;
 
-	call_at(&call, peer_self(r), PROTO_STAT, at);
-	call.take = take_stat;
+	peer_call_at(&call, peer_self(r), PROTO_STAT, at);
+	call.take = peer_take_stat;
 	call.arg = st;
 	return (int)peer_call(&call, PEER_WAIT);
 }
@@ -263,13 +263,13 @@ peer_store(struct replica *r, struct replica_at at, const struct replica_times *
 	struct peer_call call;
 
 	if (p->read_only)
-		return refuse_change(p);
+		return peer_refuse_change(p);
 	/* More than any disk has room for. */
 	if (len > RECORD_SIZE_MAX) {
 		peer_not_begun(p);
 		return -ENOSPC;
 	}
-	call_at(&call, p, PROTO_STORE, at);
+	peer_call_at(&call, p, PROTO_STORE, at);
 	call.request.atime = times->atime;
 	call.request.mtime = times->mtime;
 	call.request.data = record;
@@ -303,10 +303,10 @@ peer_create(struct replica *r, replica_handle dir, const char *name, const struc
 	int rc;
 
 	if (p->read_only)
-		return refuse_change(p);
-	call_at(&call, p, PROTO_CREATE, (struct replica_at){ dir, name });
+		return peer_refuse_change(p);
+	peer_call_at(&call, p, PROTO_CREATE, (struct replica_at){ dir, name });
 	call_new(&call, new);
-	if (handle != NULL && S_ISREG(new->mode) && (rc = call_handle(&call, handle)) != 0)
+	if (handle != NULL && S_ISREG(new->mode) && (rc = peer_call_handle(&call, handle)) != 0)
 		return rc;
 	return (int)peer_call_begun(&call, 0);
 }
@@ -319,10 +319,10 @@ peer_tmpfile(struct replica *r, replica_handle dir, const struct replica_new *ne
 	int rc;
 
 	if (p->read_only)
-		return refuse_change(p);
-	call_on(&call, p, PROTO_TMPFILE, dir);
+		return peer_refuse_change(p);
+	peer_call_on(&call, p, PROTO_TMPFILE, dir);
 	call_new(&call, new);
-	if ((rc = call_handle(&call, handle)) != 0)
+	if ((rc = peer_call_handle(&call, handle)) != 0)
 		return rc;
 	return (int)peer_call(&call, PEER_WAIT);
 }
@@ -334,8 +334,8 @@ peer_link(struct replica *r, struct replica_at at, replica_handle dir, const cha
 	struct peer_call call;
 
 	if (p->read_only)
-		return refuse_change(p);
-	call_at(&call, p, PROTO_LINK, at);
+		return peer_refuse_change(p);
+	peer_call_at(&call, p, PROTO_LINK, at);
 	call.request.to = number(dir);
 	call.request.to_name = name;
 	return (int)peer_call_begun(&call, 0);
@@ -348,8 +348,8 @@ peer_unlink(struct replica *r, replica_handle dir, const char *name, bool is_dir
 	struct peer_call call;
 
 	if (p->read_only)
-		return refuse_change(p);
-	call_at(&call, p, PROTO_UNLINK, (struct replica_at){ dir, name });
+		return peer_refuse_change(p);
+	peer_call_at(&call, p, PROTO_UNLINK, (struct replica_at){ dir, name });
 	call.request.flags = is_dir ? PROTO_UNLINK_DIR : 0;
 	return (int)peer_call_begun(&call, 0);
 }
@@ -361,8 +361,8 @@ peer_rename(struct replica *r, replica_handle dir, const char *name, replica_han
 	struct peer_call call;
 
 	if (p->read_only)
-		return refuse_change(p);
-	call_at(&call, p, PROTO_RENAME, (struct replica_at){ dir, name });
+		return peer_refuse_change(p);
+	peer_call_at(&call, p, PROTO_RENAME, (struct replica_at){ dir, name });
 	call.request.to = number(new_dir);
 	call.request.to_name = new_name;
 	call.request.flags = flags;
@@ -388,7 +388,7 @@ peer_readlink(struct replica *r, struct replica_at at, char *buf, size_t size)
 {
 	struct peer_call call;
 
-	call_at(&call, peer_self(r), PROTO_READLINK, at);
+	peer_call_at(&call, peer_self(r), PROTO_READLINK, at);
 	call.take = take_target;
 	call.room = buf;
 	call.size = size;
@@ -402,8 +402,8 @@ peer_chmod(struct replica *r, struct replica_at at, mode_t mode)
 	struct peer_call call;
 
 	if (p->read_only)
-		return refuse_change(p);
-	call_at(&call, p, PROTO_CHMOD, at);
+		return peer_refuse_change(p);
+	peer_call_at(&call, p, PROTO_CHMOD, at);
 	call.request.mode = mode;
 	return (int)peer_call_begun(&call, 0);
 }
@@ -415,8 +415,8 @@ peer_chown(struct replica *r, struct replica_at at, uid_t uid, gid_t gid)
 	struct peer_call call;
 
 	if (p->read_only)
-		return refuse_change(p);
-	call_at(&call, p, PROTO_CHOWN, at);
+		return peer_refuse_change(p);
+	peer_call_at(&call, p, PROTO_CHOWN, at);
 	call.request.uid = uid;
 	call.request.gid = gid;
 	return (int)peer_call_begun(&call, 0);
@@ -431,7 +431,7 @@ xattr_read(struct peer_call *call, void *room, size_t size)
 	if (size > PROTO_XATTR_MAX)
 		size = PROTO_XATTR_MAX;
 	call->request.size = (uint32_t)size;
-	call->take = take_bytes;
+	call->take = peer_take_bytes;
 	call->room = room;
 	call->size = size;
 	return (ssize_t)peer_call(call, PEER_WAIT);
@@ -442,7 +442,7 @@ peer_xattr_get(struct replica *r, struct replica_at at, const char *name, void *
 {
 	struct peer_call call;
 
-	call_at(&call, peer_self(r), PROTO_XATTR_GET, at);
+	peer_call_at(&call, peer_self(r), PROTO_XATTR_GET, at);
 	call.request.text = name;
 	return xattr_read(&call, value, size);
 }
@@ -452,7 +452,7 @@ peer_xattr_list(struct replica *r, struct replica_at at, char *list, size_t size
 {
 	struct peer_call call;
 
-	call_at(&call, peer_self(r), PROTO_XATTR_LIST, at);
+	peer_call_at(&call, peer_self(r), PROTO_XATTR_LIST, at);
 	return xattr_read(&call, list, size);
 }
 
@@ -463,8 +463,8 @@ peer_xattr_set(struct replica *r, struct replica_at at, const char *name, const 
 	struct peer_call call;
 
 	if (p->read_only)
-		return refuse_change(p);
-	call_at(&call, p, PROTO_XATTR_SET, at);
+		return peer_refuse_change(p);
+	peer_call_at(&call, p, PROTO_XATTR_SET, at);
 	call.request.text = name;
 	call.request.data = value;
 	call.request.data_len = len;
@@ -479,245 +479,20 @@ peer_xattr_remove(struct replica *r, struct replica_at at, const char *name)
 	struct peer_call call;
 
 	if (p->read_only)
-		return refuse_change(p);
-	call_at(&call, p, PROTO_XATTR_REMOVE, at);
+		return peer_refuse_change(p);
+	peer_call_at(&call, p, PROTO_XATTR_REMOVE, at);
 	call.request.text = name;
 	return (int)peer_call(&call, PEER_WAIT);
 }
 
-/* ---- files */
-
-static int
-peer_open_file(struct replica *r, struct replica_at at, bool writable, replica_handle *handle, struct stat *st)
-{
-	struct peer *p = peer_self(r);
-	struct peer_call call;
-	int rc;
-
-	if (writable && p->read_only)
-		return refuse_change(p);
-	call_at(&call, p, PROTO_OPEN, at);
-	call.request.flags = writable ? PROTO_OPEN_WRITABLE : 0;
-	call.take = st != NULL ? take_stat : NULL;
-	call.arg = st;
-	if ((rc = call_handle(&call, handle)) != 0)
-		return rc;
-	/* What it is is known when it has been answered only. */
-	return (int)(st != NULL && p->options.ack_fsync ? peer_call(&call, PEER_WAIT) : peer_call_begun(&call, 0));
-}
-
-static int
-peer_open_direct(struct replica *r, struct replica_at at, replica_handle *handle)
-{
-	struct peer_call call;
-	int rc;
-
-	call_at(&call, peer_self(r), PROTO_OPEN_DIRECT, at);
-	if ((rc = call_handle(&call, handle)) != 0)
-		return rc;
-	return (int)peer_call(&call, PEER_WAIT);
-}
-
-static void
-peer_close(struct replica *r, replica_handle file)
-{
-	close_handle(r, PROTO_CLOSE, file);
-}
-
-static ssize_t
-read_piece(struct replica *r, enum proto_op op, replica_handle file, void *buf, size_t len, uint64_t offset)
-{
-	struct peer_call call;
-
-	call_on(&call, peer_self(r), op, file);
-	call.request.offset = offset;
-	call.request.size = (uint32_t)len;
-	call.take = take_data;
-	call.room = buf;
-	call.size = len;
-	return (ssize_t)peer_call(&call, PEER_WAIT);
-}
-
-/* All that is there: of a long reading piece by piece, to its end or the file's. */
-static ssize_t
-read_all(struct replica *r, enum proto_op op, replica_handle file, void *buf, size_t len, uint64_t offset)
-{
-	size_t done = 0, piece;
-	ssize_t n;
-
-	do {
-		piece = len - done < PROTO_DATA_MAX ? len - done : PROTO_DATA_MAX;
-		if ((n = read_piece(r, op, file, (uint8_t *)buf + done, piece, offset + done)) < 0)
-			return n;
-		done += (size_t)n;
-	} while ((size_t)n == piece && done < len);
-	return (ssize_t)done;
-}
-
-static ssize_t
-peer_pread(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset)
-{
-	return read_all(r, PROTO_PREAD, file, buf, len, offset);
-}
-
-static ssize_t
-peer_pread_cached(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset)
-{
-	/* To ask costs as much as to read. */
-	(void)file;
-	(void)buf;
-	(void)len;
-	(void)offset;
-	peer_not_begun(peer_self(r));
-	return -EOPNOTSUPP;
-}
-
-/* Tags, or their sum; how much is right of either, the codec has seen to. */
-static void
-take_tags(struct peer_call *call, const struct proto_reply *reply)
-{
-	if (reply->offset > (uint64_t)call->request.count * DIGEST_BLOCK_SIZE || reply->data_len > call->size) {
-		call->error = -EPROTO;
-		return;
-	}
-	take_bytes(call, reply);
-	call->result = (int64_t)reply->offset;
-}
-
-static ssize_t
-ask_tags(struct replica *r, enum proto_op op, replica_handle file, uint8_t *out, size_t size, unsigned count, uint64_t offset)
-{
-	struct peer_call call;
-
-	call_on(&call, peer_self(r), op, file);
-	call.request.codec = DIGEST_XXH3;
-	call.request.offset = offset;
-	call.request.count = count;
-	call.take = take_tags;
-	call.room = out;
-	call.size = size;
-	return (ssize_t)peer_call(&call, PEER_WAIT);
-}
-
-static ssize_t
-peer_digest(struct replica *r, replica_handle file, uint8_t *tags, unsigned count, uint64_t offset)
-{
-	return ask_tags(r, PROTO_DIGEST, file, tags, (size_t)count * DIGEST_SIZE, count, offset);
-}
-
-static ssize_t
-peer_digest_sum(struct replica *r, replica_handle file, uint8_t *sum, unsigned count, uint64_t offset)
-{
-	return ask_tags(r, PROTO_SUM, file, sum, DIGEST_SIZE, count, offset);
-}
-
-static int64_t
-write_piece(struct replica *r, replica_handle file, const void *buf, size_t len, uint64_t offset)
-{
-	struct peer_call call;
-
-	call_on(&call, peer_self(r), PROTO_PWRITE, file);
-	call.request.offset = offset;
-	call.request.data = buf;
-	call.request.data_len = len;
-	return peer_call_begun(&call, (int64_t)len);
-}
-
-static ssize_t
-peer_pwrite(struct replica *r, replica_handle file, const void *buf, size_t len, uint64_t offset)
-{
-	struct peer *p = peer_self(r);
-	size_t done = 0, piece;
-	int64_t n;
-
-	if (p->read_only)
-		return refuse_change(p);
-	if (len <= PROTO_DATA_MAX)
-		return (ssize_t)write_piece(r, file, buf, len, offset);
-	peer_not_begun(p);
-	do {
-		piece = len - done < PROTO_DATA_MAX ? len - done : PROTO_DATA_MAX;
-		if ((n = write_piece(r, file, (const uint8_t *)buf + done, piece, offset + done)) < 0)
-			return done > 0 ? (ssize_t)done : (ssize_t)n;
-		done += (size_t)n;
-	} while ((size_t)n == piece && done < len);
-	return (ssize_t)done;
-}
-
-static int
-peer_truncate(struct replica *r, replica_handle file, uint64_t size)
-{
-	struct peer *p = peer_self(r);
-	struct peer_call call;
-
-	if (p->read_only)
-		return refuse_change(p);
-	call_on(&call, p, PROTO_TRUNCATE, file);
-	call.request.offset = size;
-	return (int)peer_call_begun(&call, 0);
-}
-
-static int
-peer_fallocate(struct replica *r, replica_handle file, int mode, uint64_t offset, uint64_t len)
-{
-	struct peer *p = peer_self(r);
-	struct peer_call call;
-
-	if (p->read_only)
-		return refuse_change(p);
-	call_on(&call, p, PROTO_FALLOCATE, file);
-	call.request.flags = (uint32_t)mode;
-	call.request.offset = offset;
-	call.request.len = len;
-	return (int)peer_call(&call, PEER_WAIT);
-}
-
-static void
-take_offset(struct peer_call *call, const struct proto_reply *reply)
-{
-	call->result = (int64_t)reply->offset;
-}
-
-static int64_t
-peer_seek(struct replica *r, replica_handle file, uint64_t offset, int whence)
-{
-	struct peer_call call;
-
-	if (whence != SEEK_DATA && whence != SEEK_HOLE)
-		return -EINVAL;
-	call_on(&call, peer_self(r), PROTO_SEEK, file);
-	call.request.offset = offset;
-	call.request.flags = whence == SEEK_HOLE ? PROTO_SEEK_HOLE : 0;
-	call.take = take_offset;
-	return peer_call(&call, PEER_WAIT);
-}
-
-static int
-peer_fsync(struct replica *r, replica_handle file, bool data_only)
-{
-	struct peer_call call;
-
-	call_on(&call, peer_self(r), PROTO_FSYNC, file);
-	call.request.flags = data_only ? PROTO_FSYNC_DATA : 0;
-	return (int)peer_call(&call, PEER_SETTLE);
-}
-
-static void
-peer_drop_cache(struct replica *r, replica_handle file)
-{
-	struct peer_call call;
-
-	/* What is read next is to come from the disk: so it has to be done by then. */
-	call_on(&call, peer_self(r), PROTO_DROP_CACHE, file);
-	(void)peer_call(&call, PEER_WAIT);
-}
+/* ---- the whole */
 
 static int
 peer_lock(struct replica *r, bool exclusive)
 {
 	struct peer_call call;
 
-	call_on(&call, peer_self(r), PROTO_LOCK, REPLICA_ROOT);
+	peer_call_on(&call, peer_self(r), PROTO_LOCK, REPLICA_ROOT);
 	call.request.flags = exclusive ? PROTO_LOCK_EXCLUSIVE : 0;
 	return (int)peer_call(&call, PEER_SETTLE);
 }
@@ -730,7 +505,7 @@ peer_check(struct replica *r)
 	struct peer_call call;
 
 	if (atomic_load(&p->dead) == 0 && !atomic_exchange(&p->checking, true)) {
-		call_on(&call, p, PROTO_CHECK, REPLICA_ROOT);
+		peer_call_on(&call, p, PROTO_CHECK, REPLICA_ROOT);
 		(void)peer_call(&call, PEER_FORGET);
 	}
 	return atomic_load(&p->dead);

@@ -150,6 +150,38 @@ void *peer_receive(void *p);
 /* peer_free(r): as in replica_ops. */
 void peer_free(struct replica *r);
 
+/* What operations are made of (replica/peer_ops.c). */
+
+/* peer_call_at(call, p, op, at), peer_call_on(call, p, op, handle): about an inode, or what is open. */
+void peer_call_at(struct peer_call *call, struct peer *p, enum proto_op op, struct replica_at at);
+void peer_call_on(struct peer_call *call, struct peer *p, enum proto_op op, replica_handle handle);
+/* peer_call_handle(call, handle): it gives a handle, whose number is there before it is.  -ENFILE; then the call is done with. */
+int peer_call_handle(struct peer_call *call, replica_handle *handle);
+/* peer_close_handle(r, op, handle): closing is sent and forgotten; none is fine. */
+void peer_close_handle(struct replica *r, enum proto_op op, replica_handle handle);
+/* peer_refuse_change(p): -EROFS, for one that is only read. */
+int peer_refuse_change(struct peer *p);
+
+/* What an answer has: struct stat at call->arg; bytes, at most call->size, at call->room; the same, and how many. */
+void peer_take_stat(struct peer_call *call, const struct proto_reply *reply);
+void peer_take_bytes(struct peer_call *call, const struct proto_reply *reply);
+void peer_take_data(struct peer_call *call, const struct proto_reply *reply);
+
+/* Operations on open files (replica/peer_files.c), as in replica_ops. */
+int peer_open_file(struct replica *r, struct replica_at at, bool writable, replica_handle *handle, struct stat *st);
+int peer_open_direct(struct replica *r, struct replica_at at, replica_handle *handle);
+void peer_close(struct replica *r, replica_handle file);
+ssize_t peer_pread(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset);
+ssize_t peer_pread_cached(struct replica *r, replica_handle file, void *buf, size_t len, uint64_t offset);
+ssize_t peer_digest(struct replica *r, replica_handle file, uint8_t *tags, unsigned count, uint64_t offset);
+ssize_t peer_digest_sum(struct replica *r, replica_handle file, uint8_t *sum, unsigned count, uint64_t offset);
+ssize_t peer_pwrite(struct replica *r, replica_handle file, const void *buf, size_t len, uint64_t offset);
+int peer_truncate(struct replica *r, replica_handle file, uint64_t size);
+int peer_fallocate(struct replica *r, replica_handle file, int mode, uint64_t offset, uint64_t len);
+int64_t peer_seek(struct replica *r, replica_handle file, uint64_t offset, int whence);
+int peer_fsync(struct replica *r, replica_handle file, bool data_only);
+void peer_drop_cache(struct replica *r, replica_handle file);
+
 extern const struct replica_ops peer_ops;
 
 #endif

@@ -664,57 +664,6 @@ resync_file(struct resync *r, struct node *node, replica_handle dir, const char 
 	return rc > 0 ? 0 : rc;
 }
 
-static void
-sealed_free(struct resync *r, struct sealed *s)
-{
-	r->m->r->ops->close(r->m->r, s->handle);
-	nodes_put(r->v, s->node);
-	free(s->record);
-}
-
-/* From ${first} on they got no record: without its seal one would pass for somebody else's work. */
-static void
-drop_from(struct resync *r, unsigned first)
-{
-	unsigned i;
-
-	for (i = first; i < r->batch_count; i++) {
-		missed_mark_suspect(r->m, r->batch[i].node);
-		sealed_free(r, &r->batch[i]);
-	}
-	r->batch_count = 0;
-	r->batch_bytes = 0;
-	r->batch_data = false;
-}
-
-void
-resync_seal_drop(struct resync *r)
-{
-	drop_from(r, 0);
-}
-
-int
-resync_seal(struct resync *r)
-{
-	struct replica *mine = r->m->r;
-	struct sealed *s;
-	unsigned i = 0;
-	int rc = 0;
-
-	/* A record must not reach the disk before what it vouches for. */
-	if (r->batch_data)
-		rc = mine->ops->sync(mine);
-	while (rc == 0 && i < r->batch_count) {
-		s = &r->batch[i];
-		if ((rc = mine->ops->store(mine, (struct replica_at){ s->handle, NULL }, &s->times, s->record, s->len)) == 0) {
-			sealed_free(r, s);
-			i++;
-		}
-	}
-	drop_from(r, i);
-	return rc;
-}
-
 /* All of its data, and the record by which its tags are found again. */
 static int
 copy_nameless(struct resync *r, struct work *w)
@@ -782,53 +731,5 @@ resync_nameless(struct resync *r, struct node *node)
 		w->file = REPLICA_NONE;
 	}
 	work_free(r, w);
-	return rc;
-}
-
-/* One of the 256 folders of tags files. */
-static int
-orphans_of(struct resync *r, struct member *s, const char *fan)
-{
-	struct listing theirs = { 0 }, mine = { 0 };
-	replica_handle from, to;
-	size_t i, j = 0;
-	int rc;
-
-	if ((rc = r->m->r->ops->dir_open(r->m->r, r->m->tags, fan, &to)) != 0)
-		return rc;
-	rc = listing_read(r->m->r, to, &mine);
-	/* Only what is known not to be there is nobody's. */
-	if (rc == 0 && (rc = s->r->ops->dir_open(s->r, s->tags, fan, &from)) == 0) {
-		rc = listing_read(s->r, from, &theirs);
-		s->r->ops->dir_close(s->r, from);
-	} else if (rc == -ENOENT) {
-		rc = 0;
-	}
-	for (i = 0; rc == 0 && i < mine.count; i++) {
-		while (j < theirs.count && strcmp(theirs.names[j], mine.names[i]) < 0)
-			j++;
-		if (j == theirs.count || strcmp(theirs.names[j], mine.names[i]) != 0)
-			rc = r->m->r->ops->unlink(r->m->r, to, mine.names[i], false);
-	}
-	listing_free(&theirs);
-	listing_free(&mine);
-	r->m->r->ops->dir_close(r->m->r, to);
-	return rc;
-}
-
-int
-resync_orphans(struct resync *r)
-{
-	struct listing fans = { 0 };
-	struct member *s;
-	size_t i;
-	int rc;
-
-	if ((s = members_first(r->v)) == NULL)
-		return -EIO;
-	rc = listing_read(r->m->r, r->m->tags, &fans);
-	for (i = 0; rc == 0 && i < fans.count; i++)
-		rc = orphans_of(r, s, fans.names[i]);
-	listing_free(&fans);
 	return rc;
 }

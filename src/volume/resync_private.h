@@ -61,9 +61,6 @@ struct resync {
 	unsigned strayed;		/* nodes that were not found where they should be, in a row */
 };
 
-/* resync_seal_drop(r): the records of the batch will not follow: what was written there is to be compared next time. */
-void resync_seal_drop(struct resync *r);
-
 /* resync_stopped(r): the volume is being closed, or there is nobody to copy from. */
 bool resync_stopped(const struct resync *r);
 
@@ -186,6 +183,8 @@ int resync_orphans(struct resync *r);
 int resync_nameless(struct resync *r, struct node *node);
 /* resync_seal(r): store the records of all files whose data is there. */
 int resync_seal(struct resync *r);
+/* resync_seal_drop(r): the records of the batch will not follow: what was written there is to be compared next time. */
+void resync_seal_drop(struct resync *r);
 /* resync_inode(r, node, to): owner, mode, xattrs, times and record of what is at ${to}.  Tree lock, node lock. */
 int resync_inode(struct resync *r, struct node *node, struct replica_at to);
 
