@@ -291,7 +291,7 @@ probe(struct volume *v, struct member *m)
 	/* volume/status looks without a lock: it may as well see the old one, which stays. */
 	__atomic_store_n(&m->r, r, __ATOMIC_RELEASE);
 	m->label = label;
-	m->returns++;
+	atomic_fetch_add(&m->returns, 1);
 	pthread_mutex_unlock(&v->label_lock);
 	atomic_store(&m->linked_since, (int64_t)time(NULL));
 	pthread_mutex_lock(&v->status_lock);

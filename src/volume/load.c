@@ -19,7 +19,7 @@ uint64_t
 load_borrowed_id(const struct member *m, ino_t ino)
 {
 	/* A member that came back has other inodes under numbers that nodes may still go by. */
-	return NODE_ID_BORROWED | (uint64_t)(m->index | (m->returns & 7) << 4) << 56 | (ino & ((UINT64_C(1) << 56) - 1));
+	return NODE_ID_BORROWED | (uint64_t)(m->index | (atomic_load(&m->returns) & 7) << 4) << 56 | (ino & ((UINT64_C(1) << 56) - 1));
 }
 
 /* Does what one member says need no second opinion? */

@@ -28,6 +28,8 @@
 #define LAST_MS 500
 #define ROUNDS_MAX 20			/* who changes faster than this catches up is held up all the same */
 #define TRIES_MAX 60			/* and after so many there must be something wrong */
+#define WALKS_MAX 3			/* what changes meanwhile may want another walk: after so many it waits for the next */
+#define HELD_MAX 3			/* and one such should do */
 #define STRAYED_MAX 64			/* nodes in a row not found where they should be: look everywhere */
 
 bool
@@ -36,16 +38,43 @@ resync_stopped(const struct resync *r)
 	return atomic_load(&r->v->keeper_stop) || members_in_sync(r->v) == 0 || member_removed(r->m);
 }
 
-struct ours { struct hashmap_link by_ino; };
+struct ours { struct hashmap_link by_ino; bool sealed; };
+
+static struct ours *
+ours_find(const struct resync *r, ino_t ino)
+{
+	struct hashmap_link *link = hashmap_find(&r->ours, ino);
+
+	return link == NULL ? NULL : hashmap_entry(link, struct ours, by_ino);
+}
 
 void
 resync_ours(struct resync *r, const struct stat *st)
 {
-	struct ours *ours;
+	struct ours *ours = ours_find(r, st->st_ino);
 
-	if (hashmap_find(&r->ours, st->st_ino) != NULL || (ours = malloc(sizeof(*ours))) == NULL)
-		return;
-	hashmap_insert(&r->ours, &ours->by_ino, st->st_ino);
+	if (ours != NULL) {
+		ours->sealed = false;
+	} else if ((ours = calloc(1, sizeof(*ours))) != NULL) {
+		hashmap_insert(&r->ours, &ours->by_ino, st->st_ino);
+	}
+}
+
+void
+resync_ours_sealed(struct resync *r, ino_t ino)
+{
+	struct ours *ours = ours_find(r, ino);
+
+	if (ours != NULL)
+		ours->sealed = true;
+}
+
+bool
+resync_is_sealed(const struct resync *r, const struct stat *st)
+{
+	const struct ours *ours = ours_find(r, st->st_ino);
+
+	return ours != NULL && ours->sealed;
 }
 
 static void
@@ -58,7 +87,7 @@ free_ours(struct hashmap_link *link, void *arg)
 bool
 resync_is_ours(const struct resync *r, const struct stat *st)
 {
-	return hashmap_find(&r->ours, st->st_ino) != NULL;
+	return ours_find(r, st->st_ino) != NULL;
 }
 
 bool
@@ -69,7 +98,7 @@ resync_foreign(const struct resync *r, const struct stat *st)
 	if (resync_is_ours(r, st))
 		return false;
 	/* Lost before this mount: nobody knows when. */
-	return r->m->returns == 0 || changed > atomic_load(&r->m->away_since);
+	return atomic_load(&r->m->returns) == 0 || changed > atomic_load(&r->m->away_since);
 }
 
 void
@@ -372,6 +401,7 @@ round_walk(struct resync *r)
 	atomic_store(&r->m->resync_done, 0);
 	atomic_store(&r->m->resync_walks, true);
 	r->walk = r->deep = true;
+	r->walks++;
 	if ((rc = resync_names(r, r->v->root, REPLICA_ROOT, true)) == 0)
 		rc = resync_names(r, r->v->root, REPLICA_ROOT, false);
 	r->walk = r->deep = false;
@@ -395,6 +425,13 @@ wants_walk(struct resync *r)
 	walk = r->m->lack.walk;
 	pthread_mutex_unlock(&r->v->missed_lock);
 	return walk;
+}
+
+/* A walk is wanted that nobody has to wait for. */
+static bool
+walks_now(struct resync *r)
+{
+	return r->walks < WALKS_MAX && wants_walk(r);
 }
 
 /* Whatever is open is open on this member too, before anybody writes to it there. */
@@ -435,24 +472,35 @@ close_all(struct resync *r)
 		(void)nanosleep(&pause, NULL);
 }
 
+/* Whatever is noted, while nothing else happens.  -EAGAIN: a walk is wanted, for which nobody has to wait yet. */
+static int
+catch_up(struct resync *r)
+{
+	size_t did = 1;
+	int rc = 0;
+
+	while (rc == 0 && (did > 0 || wants_walk(r))) {
+		if (!wants_walk(r))
+			rc = round_noted(r, &did);
+		else if (walks_now(r))
+			rc = -EAGAIN;
+		else
+			rc = r->walks < WALKS_MAX + HELD_MAX ? round_walk(r) : -EBUSY;
+	}
+	return rc;
+}
+
 /* The rest, while nothing else happens; then it is in sync. */
 static int
 join_exclusively(struct resync *r)
 {
-	size_t did;
 	int rc;
 
 	for (;;) {
 		do {
-			if ((rc = round_noted(r, &did)) != 0)
+			if ((rc = catch_up(r)) != 0 || (rc = resync_purge(r)) != 0)
 				return rc;
-		} while (did > 0 && !wants_walk(r));
-		if (wants_walk(r))
-			return -EAGAIN;
-		if ((rc = resync_purge(r)) != 0)
-			return rc;
-		if (wants_walk(r))
-			return -EAGAIN;
+		} while (wants_walk(r));
 		if ((rc = resync_orphans(r)) != 0 || (rc = open_files(r)) != 0 || (rc = r->m->r->ops->sync(r->m->r)) != 0)
 			return rc;
 		if ((rc = members_join(r->v, r->m)) != -EAGAIN)
@@ -494,9 +542,10 @@ rounds(struct resync *r)
 	for (round = 0; round < TRIES_MAX; round++) {
 		before = clock_monotonic_ms();
 		did = SIZE_MAX;
-		if ((rc = wants_walk(r) ? round_walk(r) : round_noted(r, &did)) != 0)
+		/* Those that all wait for are the shorter, the less is noted. */
+		if ((rc = walks_now(r) ? round_walk(r) : round_noted(r, &did)) != 0)
 			return rc;
-		if (wants_walk(r) || (round < ROUNDS_MAX && (did > LAST_NODES || clock_monotonic_ms() - before > LAST_MS) && did != 0))
+		if (walks_now(r) || (round < ROUNDS_MAX && (did > LAST_NODES || clock_monotonic_ms() - before > LAST_MS) && did != 0))
 			continue;
 		if ((rc = try_join(r)) != -EAGAIN)
 			return rc;

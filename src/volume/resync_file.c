@@ -286,7 +286,7 @@ look(struct resync *r, struct work *w)
 		return w->fact.error == -ENOENT ? -ESTALE : w->fact.error;
 	if (!S_ISREG(w->fact.st.st_mode) || (w->fact.record_error == 0 && w->fact.record.id != node_key(node)))
 		return -ESTALE;
-	marked = missed_suspect(r->v, r->m, node);
+	marked = missed_suspect(r->v, r->m, node) && !resync_is_sealed(r, &w->fact.st);
 	w->suspect = !w->fresh && (marked || !sealed(&w->fact) || resync_is_draft(&w->fact));
 	if (!w->fresh && !w->suspect && w->fact.meta_matches && same_record(&w->fact.record, &w->record) &&
 	    pages_fit_there(r, w))
@@ -594,6 +594,7 @@ finish(struct resync *r, struct work *w)
 	s->times.atime = w->fresh ? node->atime : (struct timespec){ .tv_nsec = UTIME_OMIT };
 	s->times.mtime = w->record.mtime;
 	s->handle = w->file;
+	s->ino = w->fact.st.st_ino;
 	s->node = node;
 	nodes_hold(r->v, node);
 	w->file = REPLICA_NONE;

@@ -70,14 +70,20 @@ names_known(struct resync *r, const struct node *node)
 	return known >= node->nlink;
 }
 
-/* The name is missing: take what was renamed, link what has further names, or make it. */
+/*
+ * The name is missing: take what was renamed, link what has further names, or
+ * make it.  ${*look}: what is there now, or is below, was not looked at yet.
+ */
 static int
-place(struct resync *r, struct node *node, struct node *dir, replica_handle handle, const char *name, bool *fresh)
+place(struct resync *r, struct node *node, struct node *dir, replica_handle handle, const char *name, bool *fresh, bool *look)
 {
 	int rc;
 
-	if (node_has_record(node) && (rc = resync_unpark(r, node, dir, handle, name)) != -ENOENT)
+	if (node_has_record(node) && (rc = resync_unpark(r, node, dir, handle, name)) != -ENOENT) {
+		/* Renamed while a walk went on, it may have come to where the walk had been before the walk came to it. */
+		*look = *look || r->walks > 0;
 		return rc;
+	}
 	if (!S_ISDIR(node->mode) && node->nlink > 1) {
 		if ((rc = resync_link(r, node, dir, handle, name)) != -ENOENT)
 			return rc;
@@ -90,7 +96,7 @@ place(struct resync *r, struct node *node, struct node *dir, replica_handle hand
 		if (!r->walk && !(node_has_record(node) && names_known(r, node)))
 			missed_walk(r->v, r->m, true);
 	}
-	*fresh = true;
+	*fresh = *look = true;
 	return make(r, node, handle, name);
 }
 
@@ -145,6 +151,7 @@ match_name(struct resync *r, struct node *dir, replica_handle handle, const char
 	uint8_t data[RECORD_SIZE_MAX];
 	struct judge_fact fact;
 	struct node *node;
+	bool look = r->deep;
 	int rc;
 
 	*out = NULL;
@@ -162,12 +169,12 @@ match_name(struct resync *r, struct node *dir, replica_handle handle, const char
 	if (rc == 0 && !same_thing(r, node, at, &fact) && (rc = resync_park(r, dir, handle, name)) == 0)
 		rc = -ENOENT;
 	if (rc == -ENOENT)
-		rc = place(r, node, dir, handle, name, fresh);
+		rc = place(r, node, dir, handle, name, fresh, &look);
 	if (rc == 0 && !S_ISDIR(node->mode) && node->nlink > 1)
 		rc = resync_links(r, node, dir, handle, name);
 	if (rc == 0 && !node_has_record(node) && !*fresh)
 		rc = match_bare(r, node, at);
-	if (rc == 0 && node_has_record(node) && (*fresh || r->deep))
+	if (rc == 0 && node_has_record(node) && look)
 		*out = node;
 	else
 		nodes_put(r->v, node);

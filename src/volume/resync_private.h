@@ -32,6 +32,7 @@ struct placed { struct hashmap_link by_id; char *path; struct stat st; };
 struct sealed {
 	struct node *node;		/* with a reference */
 	replica_handle handle;
+	ino_t ino;			/* on the member */
 	struct replica_times times;
 	uint8_t *record;
 	size_t len;
@@ -43,6 +44,7 @@ struct resync {
 	bool keep;			/* the member lost a fork: all that differs goes to its quarantine */
 	bool exclusive;			/* the tree lock is ours throughout */
 	bool walk;			/* this round goes through the whole tree */
+	unsigned walks;			/* how many did, this one included */
 	bool deep;			/* all that is below as well */
 	replica_handle staging;		/* .mendfs/resync */
 	struct hashmap parked, placed;
@@ -67,6 +69,12 @@ bool resync_stopped(const struct resync *r);
 /* resync_ours(r, st): this inode is as this attempt leaves it; not: as somebody else made it. */
 void resync_ours(struct resync *r, const struct stat *st);
 bool resync_is_ours(const struct resync *r, const struct stat *st);
+/*
+ * resync_ours_sealed(r, ino), resync_is_sealed(r, st):
+ * This attempt has compared it and stored its record, and has not begun to write it since.
+ */
+void resync_ours_sealed(struct resync *r, ino_t ino);
+bool resync_is_sealed(const struct resync *r, const struct stat *st);
 /* resync_foreign(r, st): it was last changed while the member was away, and not by us. */
 bool resync_foreign(const struct resync *r, const struct stat *st);
 

@@ -49,6 +49,7 @@ resync_seal(struct resync *r)
 	while (rc == 0 && i < r->batch_count) {
 		s = &r->batch[i];
 		if ((rc = mine->ops->store(mine, (struct replica_at){ s->handle, NULL }, &s->times, s->record, s->len)) == 0) {
+			resync_ours_sealed(r, s->ino);
 			sealed_free(r, s);
 			i++;
 		}

@@ -95,7 +95,7 @@ struct member {
 	/* Not in sync: */
 	struct lack lack;
 	_Atomic int64_t away_since;	/* nanoseconds since 1970 */
-	unsigned returns;		/* how often it was taken in again */
+	_Atomic unsigned returns;	/* how often it was taken in again */
 	struct guard_opening *opening;	/* what stands at its path, being opened; keeper's */
 	struct replica **retired;	/* what it was before, still spoken of; keeper's */
 	unsigned retired_count;

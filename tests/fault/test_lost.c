@@ -565,7 +565,7 @@ START_TEST(lost_before_its_records)
 	ck_assert_int_eq(rig_open(&rig), 0);
 	fault_set(failing[1], &fail);
 	ck_assert_int_eq(volume_start(rig.v), 0);
-	for (i = 0; i < RESYNC_MS && rig.v->members[1].returns == 0 && members_in_sync(rig.v) < 2; i++)
+	for (i = 0; i < RESYNC_MS && atomic_load(&rig.v->members[1].returns) == 0 && members_in_sync(rig.v) < 2; i++)
 		usleep(1000);
 	all_back();
 	ck_assert_uint_eq(quarantined(), 0);

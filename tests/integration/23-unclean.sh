@@ -49,6 +49,16 @@ fill_database() {
 }
 for f in files log names db; do : >"$T/acked.$f"; done
 
+# whole_lines ROUND: of the append that was not acknowledged a part may be there: the
+# kernel cuts it in two at the end of a page.  That part goes.
+whole_lines() {
+	local size
+	[ -n "$(tail -c 1 "$MNT/log")" ] || return 0
+	size=$(stat -c %s "$MNT/log")
+	((size % 4096 == 0)) || fail "round $1: half a line at the end of the log, at $size: $(tail -c 40 "$MNT/log" | od -c)"
+	truncate -s "-$(tail -n 1 "$MNT/log" | wc -c)" "$MNT/log"
+}
+
 verify() {
 	local n
 	while read -r n; do
@@ -56,9 +66,10 @@ verify() {
 	done <"$T/acked.files"
 	# An append that was not acknowledged may stand at the end of each round's lines.
 	cat "$MNT/log" >"$T/log.now" || fail "round $1: cannot read the log"
+	grep -n -a -v -E '^line [0-9]+$' "$T/log.now" >"$T/foreign"
+	[ -s "$T/foreign" ] && fail "round $1: foreign bytes in the log: $(head -n 3 "$T/foreign" | od -c | head -n 20)"
 	grep -F -x -v -f "$T/log.now" "$T/acked.log" | head -n 3 >"$T/lost"
 	[ -s "$T/lost" ] && fail "round $1: appended lines are lost: $(cat "$T/lost")"
-	grep -q -v -E '^line [0-9]+$' "$T/log.now" && fail "round $1: foreign bytes in the log"
 	while read -r n; do
 		[ -f "$MNT/names/$n/c" ] && [ ! -e "$MNT/names/$n/a" ] && [ ! -e "$MNT/names/$n/b" ] ||
 		    fail "round $1: names/$n: $(ls "$MNT/names/$n")"
@@ -92,6 +103,7 @@ for ((round = 1; round <= ${rounds:-5}; round++)); do
 		fsck_clean
 	fi
 	mount_up
+	whole_lines $round
 	verify $round
 	for f in files log names db; do
 		[ -s "$T/acked.$f" ] || fail "round $round: no work was done in $f"
