@@ -28,6 +28,18 @@ made_file(struct resync *r, struct node *node, replica_handle handle, const char
 	return rc;
 }
 
+/* What has no attributes but what its node says. */
+static int
+make_bare(const struct copy *c, const struct node *node, replica_handle handle, const char *name)
+{
+	const struct stat st = { .st_mode = node->mode, .st_uid = node->uid, .st_gid = node->gid };
+	const struct replica_new new = { .mode = node->mode, .uid = node->uid, .gid = node->gid };
+	int rc = c->dst->ops->create(c->dst, handle, name, &new, NULL);
+
+	/* It may have got an ACL from the directory. */
+	return rc != 0 ? rc : copy_bare(c, &st, (struct replica_at){ handle, name });
+}
+
 /* Make it anew: a file empty, a directory without names. */
 static int
 make(struct resync *r, struct node *node, replica_handle handle, const char *name)
@@ -38,7 +50,9 @@ make(struct resync *r, struct node *node, replica_handle handle, const char *nam
 	int rc = -EIO;
 
 	pthread_rwlock_rdlock(&node->lock);
-	if ((s = resync_source(r, node, &place)) != NULL) {
+	if (node_has_record(node) && !node->has_xattrs) {
+		rc = make_bare(&c, node, handle, name);
+	} else if ((s = resync_source(r, node, &place)) != NULL) {
 		c.src = s->r;
 		rc = copy_make(&c, place.at, handle, name);
 		if (rc == 0 && !node_has_record(node))
