@@ -573,6 +573,41 @@ START_TEST(lost_before_its_records)
 }
 END_TEST
 
+/* It was pinned when it lost a name, and one member has been away since: with the last name it is pinned there, too. */
+START_TEST(pinned_before)
+{
+	const struct fault_rule dead = { .ops = FAULT_ALL, .nth = 1, .error = ENXIO };
+
+	open_volume();
+	step("create a");
+	step("write a 0 9000 a");
+	step("setxattr a user.x one");
+	step("link a b");
+	ck_assert_int_eq(rig_close(&rig), 0);
+	rig.timeout_ms = 0;
+	open_volume();
+	step("open a");
+	step("unlink a");
+	/* Then there is nothing in it to be brought up to date, which would open it. */
+	step("sync");
+	fault_set(failing[1], &dead);
+	step("create x");
+	ck_assert_uint_eq(members_in_sync(rig.v), 1);
+	fault_set(failing[1], NULL);
+	all_back();
+	/* Long enough for what was brought up to date to be closed. */
+	usleep(1600000);
+	step("unlink b");
+	fault_set(failing[0], &dead);
+	step("setxattr @a user.x two");
+	step("write @a 0 9000 b");
+	expect("@a", 9000, 'b');
+	ck_assert_int_ne(rig.v->members[0].away_since, 0);
+	fault_set(failing[0], NULL);
+	close_and_compare();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -595,6 +630,7 @@ main(void)
 	tcase_add_loop_test(tcase, lost_before_its_records, 1, 5);
 	tcase_add_loop_test(tcase, cut_off_resync, 1, 1 + CUT_STRIDE);
 	tcase_add_loop_test(tcase, nameless_files, 0, 4);
+	tcase_add_test(tcase, pinned_before);
 	suite_add_tcase(suite, tcase);
 	rc = check_main(suite);
 	rig_end();
