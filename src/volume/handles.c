@@ -186,13 +186,16 @@ handles_pin(struct volume *v, struct node *node, struct node *dir, const char *n
 	struct member *m;
 	unsigned i;
 
-	if (node->pins != NULL)
-		return 0;
-	if ((node->pins = malloc(VOLUME_REPLICAS_MAX * sizeof(*node->pins))) == NULL)
-		return -ENOMEM;
-	for (i = 0; i < VOLUME_REPLICAS_MAX; i++)
-		node->pins[i] = REPLICA_NONE;
+	if (node->pins == NULL) {
+		if ((node->pins = malloc(VOLUME_REPLICAS_MAX * sizeof(*node->pins))) == NULL)
+			return -ENOMEM;
+		for (i = 0; i < VOLUME_REPLICAS_MAX; i++)
+			node->pins[i] = REPLICA_NONE;
+	}
 	for_each_member(v, m) {
+		/* When it lost an earlier name; a member that was away since has none. */
+		if (node->pins[m->index] != REPLICA_NONE)
+			continue;
 		/* Where it cannot be pinned it cannot be opened: no reason to refuse the change of names. */
 		if (handles_dir(v, m, dir, &handle) != 0)
 			continue;

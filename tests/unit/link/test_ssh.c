@@ -18,6 +18,18 @@ static char top[64];
 /* A greeting of mendd's, as printf(1) writes it. */
 #define GREETING "printf 'mendfs-s\\001\\000\\001\\000\\000\\000\\000\\000'"
 
+/* Whether the test came to its end or not. */
+static void
+remove_top(void)
+{
+	char command[128];
+
+	if (*top == '\0')
+		return;
+	snprintf(command, sizeof(command), "rm -rf %s", top);
+	ck_assert_int_eq(system(command), 0);
+}
+
 /* Have ${script} be ssh; what it was called with is in $top/args, an argument a line. */
 static void
 be_ssh(const char *script)
@@ -28,6 +40,8 @@ be_ssh(const char *script)
 	if (*top == '\0') {
 		strcpy(top, "/tmp/mendfs-test-ssh.XXXXXX");
 		ck_assert_ptr_nonnull(mkdtemp(top));
+		/* Only here is the name known, in the test's own process. */
+		ck_assert_int_eq(atexit(remove_top), 0);
 	}
 	snprintf(path, sizeof(path), "%s/ssh", top);
 	file = fopen(path, "w");
@@ -36,15 +50,6 @@ be_ssh(const char *script)
 	fclose(file);
 	ck_assert_int_eq(chmod(path, 0755), 0);
 	setenv("MENDFS_SSH", path, 1);
-}
-
-static void
-remove_top(void)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", top);
-	ck_assert_int_eq(system(command), 0);
 }
 
 static int
@@ -72,7 +77,6 @@ START_TEST(echo)
 	/* No child is left. */
 	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
 	ck_assert_int_eq(errno, ECHILD);
-	remove_top();
 }
 END_TEST
 
@@ -103,7 +107,6 @@ START_TEST(quoting)
 		ck_assert_int_eq(strncmp(line, "--stdio ", 8), 0);
 		ck_assert_str_eq(line + 8, names[i]);
 	}
-	remove_top();
 }
 END_TEST
 
@@ -133,7 +136,6 @@ START_TEST(arguments)
 	}
 	fclose(file);
 	ck_assert(batch && user && port && end);
-	remove_top();
 }
 END_TEST
 
@@ -188,7 +190,6 @@ START_TEST(failures)
 	setenv("MENDFS_SSH", "/nonexistent/ssh", 1);
 	ck_assert_int_eq(open_link("/replica", &link, why, sizeof(why)), -ENOENT);
 	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
-	remove_top();
 }
 END_TEST
 
@@ -202,7 +203,6 @@ START_TEST(left_behind)
 	ck_assert_int_eq(open_link("/replica", &link, why, sizeof(why)), 0);
 	link_free(link);
 	ck_assert_int_eq(system("kill $(cat $(dirname $MENDFS_SSH)/pid)"), 0);
-	remove_top();
 }
 END_TEST
 
@@ -217,7 +217,6 @@ START_TEST(dies)
 	expect_end(link, -ECONNRESET, PATIENCE_MS);
 	link_free(link);
 	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
-	remove_top();
 }
 END_TEST
 
