@@ -27,7 +27,8 @@
 #define LAST_NODES 64			/* so few, done in so short a time: the rest with changes held up */
 #define LAST_MS 500
 #define ROUNDS_MAX 20			/* who changes faster than this catches up is held up all the same, */
-#define PAUSE_MS 30000			/* and before, if rounds get no shorter, for about this long at most */
+#define PAUSE_MS 10000			/* and before, if rounds get no shorter: at once if it is for no longer than this, */
+#define STUCK_MAX 3			/* else when so many got no shorter */
 #define TRIES_MAX 60			/* and after so many there must be something wrong */
 #define WALKS_MAX 3			/* what changes meanwhile may want another walk: after so many it waits for the next */
 #define HELD_MAX 3			/* and one such should do */
@@ -550,20 +551,23 @@ round_next(struct resync *r, struct round *round)
  * a round goes on is the next one's: as long as rounds get shorter, so does that
  * last one.  Once they don't, for as much changes as is brought, it will take
  * about as long as the round before, now or after any number of others.
+ * ${*stuck} counts those; where all would wait for long it takes some to be sure.
  */
 static bool
-another(const struct round *before, const struct round *now)
+another(const struct round *before, const struct round *now, unsigned *stuck)
 {
 	if (now->did == 0 || (now->did <= LAST_NODES && now->ms <= LAST_MS))
 		return false;
-	return now->did == SIZE_MAX || now->ms > PAUSE_MS || now->did < before->did / 4 * 3 || now->ms < before->ms / 4 * 3;
+	if (now->did == SIZE_MAX || now->did < before->did / 4 * 3 || now->ms < before->ms / 4 * 3)
+		return true;
+	return ++*stuck < STUCK_MAX && now->ms > PAUSE_MS;
 }
 
 static int
 rounds(struct resync *r)
 {
 	struct round now = { .did = SIZE_MAX, .ms = UINT64_MAX }, before;
-	unsigned count;
+	unsigned count, stuck = 0;
 	int rc;
 
 	if (r->m->lack.loaded)
@@ -572,7 +576,7 @@ rounds(struct resync *r)
 		before = now;
 		if ((rc = round_next(r, &now)) != 0)
 			return rc;
-		if (walks_now(r) || (count < ROUNDS_MAX && another(&before, &now)))
+		if (walks_now(r) || (count < ROUNDS_MAX && another(&before, &now, &stuck)))
 			continue;
 		if ((rc = try_join(r)) != -EAGAIN)
 			return rc;

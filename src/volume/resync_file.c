@@ -603,7 +603,9 @@ finish(struct resync *r, struct work *w)
 	}
 	if ((rc = cut_tags(r, w)) != 0)
 		return rc;
-	if ((w->fresh || w->wrote || !w->fact.meta_matches || w->fact.record.meta != node->meta) &&
+	/* Writing takes set-id bits and capabilities away, and nothing else. */
+	if ((w->fresh || !w->fact.meta_matches || w->fact.record_error != 0 || w->fact.record.meta != node->meta ||
+	    (w->wrote && (node->has_xattrs || (node->mode & (S_ISUID | S_ISGID)) != 0))) &&
 	    (rc = copy_proved_meta(r, node, (struct replica_at){ w->file, NULL })) != 0)
 		return rc;
 	s = &r->batch[r->batch_count];
