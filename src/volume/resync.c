@@ -556,7 +556,7 @@ round_next(struct resync *r, struct round *round)
 static bool
 another(const struct round *before, const struct round *now, unsigned *stuck)
 {
-	if (now->did == 0 || (now->did <= LAST_NODES && now->ms <= LAST_MS))
+	if (*stuck >= STUCK_MAX || now->did == 0 || (now->did <= LAST_NODES && now->ms <= LAST_MS))
 		return false;
 	if (now->did == SIZE_MAX || now->did < before->did / 4 * 3 || now->ms < before->ms / 4 * 3)
 		return true;
