@@ -624,7 +624,8 @@ rename_all(void *done)
  */
 START_TEST(renamed_in_a_walk)
 {
-	const struct fault_rule hang = { .ops = FAULT_MASK(FAULT_LIST), .nth = (uint64_t)_i, .times = 1, .mode = FAULT_HANG };
+	const struct fault_rule hang = { .ops = FAULT_MASK(FAULT_LIST), .times = 1,
+	    .nth = (uint64_t)_i * rig_number("FAULT_STRIDE", FAULT_STRIDE), .mode = FAULT_HANG };
 	char command[PATH_MAX];
 	atomic_bool done = false;
 	pthread_t thread;
@@ -689,7 +690,7 @@ main(void)
 	tcase_add_loop_test(tcase, cut_off_resync, 1, 1 + CUT_STRIDE);
 	tcase_add_loop_test(tcase, nameless_files, 0, 4);
 	tcase_add_test(tcase, pinned_before);
-	tcase_add_loop_test(tcase, renamed_in_a_walk, 1, 22);
+	tcase_add_loop_test(tcase, renamed_in_a_walk, 1, 1 + 21 / (int)rig_number("FAULT_STRIDE", FAULT_STRIDE));
 	suite_add_tcase(suite, tcase);
 	rc = check_main(suite);
 	rig_end();
