@@ -41,6 +41,12 @@ rig_number(const char *name, uint64_t otherwise)
 	return text == NULL || *text == '\0' ? otherwise : strtoull(text, NULL, 0);
 }
 
+uint64_t
+rig_stride(uint64_t otherwise)
+{
+	return rig_number("FAULT_STRIDE", otherwise) * rig_number("FAULT_SPARSE", 1);
+}
+
 static int
 remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {

@@ -94,5 +94,7 @@ void rig_far_stop(struct rig *rig, unsigned i, bool stop);
 
 /* rig_number(name, otherwise): the value of an environment variable. */
 uint64_t rig_number(const char *name, uint64_t otherwise);
+/* rig_stride(otherwise): of how many cuts one is taken: FAULT_STRIDE times FAULT_SPARSE, the former ${otherwise} unless it is set. */
+uint64_t rig_stride(uint64_t otherwise);
 
 #endif

@@ -6,7 +6,8 @@
  *
  * FAULT_SCENARIO=name runs one, FAULT_NTH=n one cut of it, FAULT_MEMBERS=3 has
  * one replica more, FAULT_AGAIN=40 kills the mount that mends it as well, at one
- * of so many changes, FAULT_STRIDE=9 takes every ninth cut only, FAULT_SPREAD=0
+ * of so many changes, FAULT_STRIDE=9 takes every ninth cut only, FAULT_SPARSE=9 a
+ * ninth of what is taken otherwise, FAULT_SPREAD=0
  * has all files in one region, FAULT_LOG=1 shows what the volume says.
  */
 
@@ -230,7 +231,7 @@ run(const struct scenario *s, unsigned members)
 		cut_at(s, steps, count, nth, true);
 		go_on = false;
 	}
-	for (nth = 1; go_on; nth += rig_number("FAULT_STRIDE", FAULT_STRIDE)) {
+	for (nth = 1; go_on; nth += rig_stride(FAULT_STRIDE)) {
 		go_on = cut_at(s, steps, count, nth, false);
 		if (go_on && (rig.plug.op == FAULT_PWRITE || rig.plug.op == FAULT_STORE))
 			cut_at(s, steps, count, nth, true);

@@ -217,7 +217,7 @@ static attempt *const attempts[] = { add_empty, add_and_fill, remove_one, replac
 
 START_TEST(cut)
 {
-	uint64_t nth = rig_number("FAULT_NTH", 0), stride = rig_number("FAULT_STRIDE", 5);
+	uint64_t nth = rig_number("FAULT_NTH", 0), stride = rig_stride(5);
 	unsigned i;
 
 	rig_init(&rig, 3);

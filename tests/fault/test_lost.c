@@ -120,11 +120,11 @@ START_TEST(hangs)
 {
 	const struct fault_rule hang = { .ops = FAULT_ALL, .nth = 1, .mode = FAULT_HANG };
 	unsigned lost = (unsigned)_i % 2;
-	int i;
+	int i, nth = _i * (int)rig_stride(FAULT_STRIDE);
 
 	open_volume();
 	for (i = 0; i < STEPS; i++) {
-		if (i == _i)
+		if (i == nth)
 			fault_set(failing[lost], &hang);
 		step(steps[i]);
 	}
@@ -402,7 +402,7 @@ START_TEST(cut_off_resync)
 	bool pulled = true;
 
 	rig.timeout_ms = 0;
-	for (; pulled; nth += CUT_STRIDE) {
+	for (; pulled; nth += CUT_STRIDE * rig_stride(FAULT_STRIDE)) {
 		rig_clear(&rig);
 		open_volume();
 		ck_assert_int_eq(rig_close(&rig), 0);
@@ -624,7 +624,8 @@ rename_all(void *done)
  */
 START_TEST(renamed_in_a_walk)
 {
-	const struct fault_rule hang = { .ops = FAULT_MASK(FAULT_LIST), .nth = (uint64_t)_i, .times = 1, .mode = FAULT_HANG };
+	const struct fault_rule hang = { .ops = FAULT_MASK(FAULT_LIST), .times = 1,
+	    .nth = (uint64_t)_i * rig_stride(FAULT_STRIDE), .mode = FAULT_HANG };
 	char command[PATH_MAX];
 	atomic_bool done = false;
 	pthread_t thread;
@@ -671,12 +672,13 @@ main(void)
 {
 	Suite *suite = suite_create("fault/lost");
 	TCase *tcase = tcase_create("lost");
+	int stride = (int)rig_stride(FAULT_STRIDE);
 	int rc;
 
 	rig_begin();
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_loop_test(tcase, hangs, 0, STEPS);
+	tcase_add_loop_test(tcase, hangs, 0, 1 + (STEPS - 1) / stride);
 	tcase_add_loop_test(tcase, hangs_reading, 0, 9);
 	tcase_add_test(tcase, all_hang);
 	tcase_add_test(tcase, bad_spot);
@@ -689,7 +691,7 @@ main(void)
 	tcase_add_loop_test(tcase, cut_off_resync, 1, 1 + CUT_STRIDE);
 	tcase_add_loop_test(tcase, nameless_files, 0, 4);
 	tcase_add_test(tcase, pinned_before);
-	tcase_add_loop_test(tcase, renamed_in_a_walk, 1, 22);
+	tcase_add_loop_test(tcase, renamed_in_a_walk, 1, 1 + 21 / stride);
 	suite_add_tcase(suite, tcase);
 	rc = check_main(suite);
 	rig_end();
