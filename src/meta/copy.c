@@ -256,19 +256,20 @@ copy_xattr(const struct copy *c, struct replica_at from, struct replica_at to, c
 	return c->dst->ops->xattr_set(c->dst, to, name, value, (size_t)len, 0);
 }
 
+/* Those of ${from}; NULL: it has none. */
 static int
-copy_xattrs(const struct copy *c, struct replica_at from, struct replica_at to)
+copy_xattrs(const struct copy *c, const struct replica_at *from, struct replica_at to)
 {
 	char *list = malloc(LIST_MAX), *mine = malloc(LIST_MAX);
 	uint8_t *value = malloc(VALUE_MAX), *other = malloc(VALUE_MAX);
-	ssize_t len;
+	ssize_t len = 0;
 	int rc = 0;
 
 	if (list == NULL || mine == NULL || value == NULL || other == NULL) {
 		rc = -ENOMEM;
 		goto done;
 	}
-	if ((len = c->src->ops->xattr_list(c->src, from, list, LIST_MAX)) < 0) {
+	if (from != NULL && (len = c->src->ops->xattr_list(c->src, *from, list, LIST_MAX)) < 0) {
 		if (len != -EOPNOTSUPP)
 			rc = (int)len;
 		goto done;
@@ -277,7 +278,7 @@ copy_xattrs(const struct copy *c, struct replica_at from, struct replica_at to)
 		goto done;
 	for (const char *name = list; name < list + len; name += strlen(name) + 1) {
 		if (record_xattr_mirrored(name) &&
-		    (rc = copy_xattr(c, from, to, name, value, other)) != 0)
+		    (rc = copy_xattr(c, *from, to, name, value, other)) != 0)
 			goto done;
 	}
 
@@ -289,26 +290,41 @@ done:
 	return rc;
 }
 
+/* Owner and mode of ${st}, xattrs of ${from}, if any. */
+static int
+put_meta(const struct copy *c, const struct stat *st, const struct replica_at *from, struct replica_at to)
+{
+	struct stat now;
+	int rc;
+
+	if ((rc = c->dst->ops->stat(c->dst, to, &now)) != 0)
+		return rc;
+	/* The owner first: a change of owner clears set-id bits and capabilities. */
+	if (st->st_uid != now.st_uid || st->st_gid != now.st_gid) {
+		if ((rc = c->dst->ops->chown(c->dst, to, st->st_uid, st->st_gid)) != 0)
+			return rc;
+	}
+	if ((rc = copy_xattrs(c, from, to)) != 0 || S_ISLNK(st->st_mode))
+		return rc;
+	/* ACLs may have changed the mode, and the change of owner. */
+	if ((rc = c->dst->ops->stat(c->dst, to, &now)) != 0 || now.st_mode == st->st_mode)
+		return rc;
+	return c->dst->ops->chmod(c->dst, to, st->st_mode & 07777);
+}
+
 int
 copy_meta(const struct copy *c, struct replica_at from, struct replica_at to)
 {
-	struct stat st, now;
-	int rc;
+	struct stat st;
+	int rc = c->src->ops->stat(c->src, from, &st);
 
-	if ((rc = c->src->ops->stat(c->src, from, &st)) != 0 ||
-	    (rc = c->dst->ops->stat(c->dst, to, &now)) != 0)
-		return rc;
-	/* The owner first: a change of owner clears set-id bits and capabilities. */
-	if (st.st_uid != now.st_uid || st.st_gid != now.st_gid) {
-		if ((rc = c->dst->ops->chown(c->dst, to, st.st_uid, st.st_gid)) != 0)
-			return rc;
-	}
-	if ((rc = copy_xattrs(c, from, to)) != 0 || S_ISLNK(st.st_mode))
-		return rc;
-	/* ACLs may have changed the mode, and the change of owner. */
-	if ((rc = c->dst->ops->stat(c->dst, to, &now)) != 0 || now.st_mode == st.st_mode)
-		return rc;
-	return c->dst->ops->chmod(c->dst, to, st.st_mode & 07777);
+	return rc != 0 ? rc : put_meta(c, &st, &from, to);
+}
+
+int
+copy_bare(const struct copy *c, const struct stat *st, struct replica_at to)
+{
+	return put_meta(c, st, NULL, to);
 }
 
 int

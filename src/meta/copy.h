@@ -50,6 +50,12 @@ int copy_tags(const struct copy *c, const struct record *record);
 /* copy_meta(c, from, to): owner, mode and mirrored xattrs, exactly: what ${from} lacks is removed. */
 int copy_meta(const struct copy *c, struct replica_at from, struct replica_at to);
 
+/*
+ * copy_bare(c, st, to):
+ * The same for what is known to have no mirrored xattrs: owner and mode are ${st}'s; c->src is asked for nothing.
+ */
+int copy_bare(const struct copy *c, const struct stat *st, struct replica_at to);
+
 /* copy_finish(c, from, to): the record, byte for byte, if there is one, and the times.  The last step. */
 int copy_finish(const struct copy *c, struct replica_at from, struct replica_at to);
 

@@ -490,6 +490,12 @@ peer_may_give_up(struct replica *r, bool (*may)(void *arg), void *arg)
 	peer_self(r)->arg = arg;
 }
 
+uint64_t
+peer_latency(const struct replica *r)
+{
+	return atomic_load_explicit(&((const struct peer *)r)->latency_ns, memory_order_relaxed);
+}
+
 void
 peer_count(const struct replica *r, struct peer_counters *counters)
 {

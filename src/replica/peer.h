@@ -86,6 +86,9 @@ struct peer_counters {
 	bool ack_fsync;
 };
 
+/* peer_latency(r): the one that peer_count gives, for whoever asks often. */
+uint64_t peer_latency(const struct replica *r);
+
 /* peer_count(r, counters): as they are now; of a peer that may be in use, or dead. */
 void peer_count(const struct replica *r, struct peer_counters *counters);
 

@@ -243,6 +243,10 @@ change_meta_before(struct volume *v, struct node *node, struct member **proved)
 		*proved = members_for_read(v, 0);
 		return *proved == NULL ? -EIO : 0;
 	}
+	if ((m = members_nearest(v)) != NULL && meta_of(v, node, m, &meta) == 0 && meta == node->meta) {
+		*proved = m;
+		return 0;
+	}
 	for_each_member(v, m) {
 		if (meta_of(v, node, m, &meta) == 0 && meta == node->meta) {
 			*proved = m;

@@ -250,6 +250,14 @@ files_limit(struct volume *v)
 	table_reserve(handles < limit.rlim_cur ? handles : limit.rlim_cur);
 }
 
+static void
+attached(struct volume *v, struct node *node)
+{
+	atomic_store(&node->file->used, true);
+	if (node->nlink > 0 && list_join(v, node))
+		evict(v);
+}
+
 int
 files_attach(struct volume *v, struct node *node)
 {
@@ -259,12 +267,21 @@ files_attach(struct volume *v, struct node *node)
 		atomic_store_explicit(&node->file->used, true, memory_order_relaxed);
 		return 0;
 	}
-	if ((rc = files_load(v, node, &node->file)) != 0)
-		return rc;
-	atomic_store(&node->file->used, true);
-	if (node->nlink > 0 && list_join(v, node))
-		evict(v);
-	return 0;
+	if ((rc = files_load(v, node, &node->file)) == 0)
+		attached(v, node);
+	return rc;
+}
+
+int
+files_attach_as(struct volume *v, struct node *node, const struct record *record)
+{
+	int rc;
+
+	if (node->file != NULL || node->torn != NULL || node->generation == 0)
+		return files_attach(v, node);
+	if ((rc = files_from(v, record, &node->file)) == 0)
+		attached(v, node);
+	return rc;
 }
 
 void

@@ -31,6 +31,8 @@ void files_unload(struct volume *volume, struct file *file);
 
 /* files_attach(volume, node): node->file, unless it is there.  Tree lock; node lock exclusively. */
 int files_attach(struct volume *volume, struct node *node);
+/* files_attach_as(volume, node, record): the same, its record having been read. */
+int files_attach_as(struct volume *volume, struct node *node, const struct record *record);
 /* files_attach_new(volume, node, file): the same for a file that was just made, with its handles. */
 void files_attach_new(struct volume *volume, struct node *node, struct file *file);
 /* files_detach(volume, node): nobody needs it now, and all is stored.  Node lock exclusively. */

@@ -87,19 +87,25 @@ members_in_turn(struct volume *v, unsigned turn)
 	return count == 0 ? NULL : reader_nth(v, turn % count);
 }
 
-/* What a read takes there.  Of one that is far away nothing may have been read yet, but what a message takes is known. */
+/* What a read takes there.  Of one that is far away it may be long since one was made, but what a message takes is known. */
 static uint64_t
-latency_of(struct member *m)
+latency_of(const struct member *m)
 {
-	uint64_t ns = atomic_load_explicit(&m->latency_ns, memory_order_relaxed);
-	struct peer_counters counters;
+	return peer_is(m->r) ? peer_latency(m->r) : atomic_load_explicit(&m->latency_ns, memory_order_relaxed);
+}
 
-	if (ns > 0 || !m->r->far)
-		return ns;
-	if (!peer_is(m->r))
-		return UINT32_MAX;
-	peer_count(m->r, &counters);
-	return counters.latency_ns;
+struct member *
+members_nearest(struct volume *v)
+{
+	struct member *best = NULL, *m;
+
+	for_each_member(v, m) {
+		if (!m->r->far)
+			return m;
+		if (best == NULL || latency_of(m) < latency_of(best))
+			best = m;
+	}
+	return best;
 }
 
 /* What one more read would cost there: time of a read times those under way. */
@@ -111,7 +117,8 @@ load_of(struct member *m)
 
 /*
  * Stay with the file's home, so that it is cached once, unless that one is
- * several times as busy or slow as another, be it far away.
+ * several times as busy or slow as another, be it far away.  Affinity is for the
+ * sake of this machine's memory: a home that is far away is as far when it is idle.
  */
 static struct member *
 home_or_idle(struct volume *v, uint64_t id, unsigned count, enum members_reason *why)
@@ -121,7 +128,7 @@ home_or_idle(struct volume *v, uint64_t id, unsigned count, enum members_reason 
 	*why = MEMBERS_HOME;
 	if ((home = reader_nth(v, (unsigned)(id % count))) == NULL)
 		return reader_nth(v, 0);
-	if (atomic_load_explicit(&home->in_flight, memory_order_relaxed) == 0)
+	if (!home->r->far && atomic_load_explicit(&home->in_flight, memory_order_relaxed) == 0)
 		return home;
 	for_each_member(v, m) {
 		if (load_of(home) / 4 > load_of(m)) {

@@ -19,6 +19,8 @@ unsigned members_near(const struct volume *volume);
  * members_first(volume): the lowest-numbered one in sync, or NULL: inode numbers that are shown are its.
  */
 struct member *members_first(struct volume *volume);
+/* members_nearest(volume): the first on this machine, else the one that answers soonest, or NULL: to be asked where anyone will do. */
+struct member *members_nearest(struct volume *volume);
 /* members_in_turn(volume, turn): the ${turn}th in sync, counted around, or NULL. */
 struct member *members_in_turn(struct volume *volume, unsigned turn);
 /* members_for_read(volume, id): the member that should be asked first for this file, or NULL if none is left. */

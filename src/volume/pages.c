@@ -138,29 +138,37 @@ struct survey {
  * good on this machine.
  */
 static void
-survey_take(struct volume *v, struct node *node, struct file *file, uint64_t index, bool all, struct survey *s)
+survey_ask(struct volume *v, struct member *m, struct node *node, struct file *file, uint64_t index, struct survey *s)
 {
 	uint8_t page[TAGPAGE_SIZE];
-	struct member *m;
 	int rc, found;
 
+	rc = pages_read(v, m, node, file, index, page);
+	found = rc == -EBADMSG ? PAGE_SPOILED : rc != 0 ? PAGE_NONE :
+	    digest_zeros(page, TAGPAGE_SIZE) ? PAGE_ZEROS : PAGE_GOOD;
+	s->zeros[m->index] = found == PAGE_ZEROS;
+	/* A bad spot of a disk is good again once it is written to. */
+	s->spoiled[m->index] = found == PAGE_SPOILED || rc == -EIO;
+	if (rc < 0 && !s->spoiled[m->index])
+		members_settle(v, m, rc, "reading tags");
+	s->any_zeros = s->any_zeros || found == PAGE_ZEROS;
+	if (found > (int)s->best) {
+		memcpy(s->page, page, TAGPAGE_SIZE);
+		s->best = found;
+	}
+}
+
+static void
+survey_take(struct volume *v, struct node *node, struct file *file, uint64_t index, bool all, struct survey *s)
+{
+	struct member *nearest = members_nearest(v), *m;
+
 	memset(s, 0, sizeof(*s));
+	if (nearest != NULL)
+		survey_ask(v, nearest, node, file, index, s);
 	for_each_member(v, m) {
-		if (m->r->far && !all && s->best == PAGE_GOOD)
-			continue;
-		rc = pages_read(v, m, node, file, index, page);
-		found = rc == -EBADMSG ? PAGE_SPOILED : rc != 0 ? PAGE_NONE :
-		    digest_zeros(page, TAGPAGE_SIZE) ? PAGE_ZEROS : PAGE_GOOD;
-		s->zeros[m->index] = found == PAGE_ZEROS;
-		/* A bad spot of a disk is good again once it is written to. */
-		s->spoiled[m->index] = found == PAGE_SPOILED || rc == -EIO;
-		if (rc < 0 && !s->spoiled[m->index])
-			members_settle(v, m, rc, "reading tags");
-		s->any_zeros = s->any_zeros || found == PAGE_ZEROS;
-		if (found > (int)s->best) {
-			memcpy(s->page, page, TAGPAGE_SIZE);
-			s->best = found;
-		}
+		if (m != nearest && (!m->r->far || all || s->best != PAGE_GOOD))
+			survey_ask(v, m, node, file, index, s);
 	}
 	/* Zeros that the sum vouches for are as good as any page. */
 	if (s->best != PAGE_GOOD && s->any_zeros && (torn_now(v, node) || zeros_are_meant(v, node, file))) {

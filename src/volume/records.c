@@ -8,6 +8,7 @@
 #include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/records.h"
+#include "volume/store.h"
 
 /* One member's record of the node, if it is the one that the node stands for. */
 static int
@@ -106,6 +107,39 @@ records_read(struct volume *v, struct node *node, uint8_t *data, struct record *
 	records_mend(v, node, bad, data, (size_t)len);
 	*record_len = (size_t)len;
 	return 0;
+}
+
+/* The tags of a file that is in use, or so small that they stayed with its node. */
+static bool
+tags_known(const struct node *node, struct record *record)
+{
+	if (node->file != NULL) {
+		tags_fill_record(node->file->tags, (node->size + BLOCK - 1) / BLOCK, record);
+		return true;
+	}
+	record->kind = RECORD_INLINE;
+	record->tag_count = node->kept_count;
+	record->tags = node->kept_tags;
+	return node->kept_generation == node->generation;
+}
+
+int
+records_now(struct volume *v, struct node *node, uint8_t *data, struct record *record, size_t *len)
+{
+	struct record known = { .generation = node->generation };
+	bool told = node->generation > 0 && !node->dirty;
+	int n;
+
+	if (S_ISREG(node->mode))
+		told = told && node->torn == NULL && tags_known(node, &known);
+	else
+		told = told && !node->names_stale;
+	if (!told)
+		return records_read(v, node, data, record, len);
+	if ((n = store_encode(v, node, &known, data)) < 0)
+		return n;
+	*len = (size_t)n;
+	return record_decode(&v->digest, data, *len, record);
 }
 
 void

@@ -20,6 +20,12 @@ int records_find(struct volume *volume, struct node *node, uint8_t *data, struct
 /* records_read: the same for a directory as well; ${*len} bytes. */
 int records_read(struct volume *volume, struct node *node, uint8_t *data, struct record *record, size_t *len);
 
+/*
+ * records_now(volume, node, data, record, len):
+ * The same, and nobody is asked if the node tells all that the record says.  Node lock, exclusively.
+ */
+int records_now(struct volume *volume, struct node *node, uint8_t *data, struct record *record, size_t *len);
+
 /* records_prove(volume, node): look at the record on all members, and mend. */
 void records_prove(struct volume *volume, struct node *node);
 

@@ -26,7 +26,9 @@
 #define PROGRESS_MS 10000		/* between two lines in the log */
 #define LAST_NODES 64			/* so few, done in so short a time: the rest with changes held up */
 #define LAST_MS 500
-#define ROUNDS_MAX 20			/* who changes faster than this catches up is held up all the same */
+#define ROUNDS_MAX 20			/* who changes faster than this catches up is held up all the same, */
+#define PAUSE_MS 10000			/* and before, if rounds get no shorter: at once if it is for no longer than this, */
+#define STUCK_MAX 3			/* else when so many got no shorter */
 #define TRIES_MAX 60			/* and after so many there must be something wrong */
 #define WALKS_MAX 3			/* what changes meanwhile may want another walk: after so many it waits for the next */
 #define HELD_MAX 3			/* and one such should do */
@@ -529,23 +531,52 @@ try_join(struct resync *r)
 	return rc;
 }
 
+/* What one round did: how many nodes, SIZE_MAX if it was a walk, and how long that took. */
+struct round { size_t did; uint64_t ms; };
+
+static int
+round_next(struct resync *r, struct round *round)
+{
+	uint64_t began = clock_monotonic_ms();
+	int rc;
+
+	round->did = SIZE_MAX;
+	rc = walks_now(r) ? round_walk(r) : round_noted(r, &round->did);
+	round->ms = clock_monotonic_ms() - began;
+	return rc;
+}
+
+/*
+ * Is another round of use before the one that all wait for?  What changes while
+ * a round goes on is the next one's: as long as rounds get shorter, so does that
+ * last one.  Once they don't, for as much changes as is brought, it will take
+ * about as long as the round before, now or after any number of others.
+ * ${*stuck} counts those; where all would wait for long it takes some to be sure.
+ */
+static bool
+another(const struct round *before, const struct round *now, unsigned *stuck)
+{
+	if (*stuck >= STUCK_MAX || now->did == 0 || (now->did <= LAST_NODES && now->ms <= LAST_MS))
+		return false;
+	if (now->did == SIZE_MAX || now->did < before->did / 4 * 3 || now->ms < before->ms / 4 * 3)
+		return true;
+	return ++*stuck < STUCK_MAX && now->ms > PAUSE_MS;
+}
+
 static int
 rounds(struct resync *r)
 {
-	uint64_t before;
-	unsigned round;
-	size_t did;
+	struct round now = { .did = SIZE_MAX, .ms = UINT64_MAX }, before;
+	unsigned count, stuck = 0;
 	int rc;
 
 	if (r->m->lack.loaded)
 		entries_note(r);
-	for (round = 0; round < TRIES_MAX; round++) {
-		before = clock_monotonic_ms();
-		did = SIZE_MAX;
-		/* Those that all wait for are the shorter, the less is noted. */
-		if ((rc = walks_now(r) ? round_walk(r) : round_noted(r, &did)) != 0)
+	for (count = 0; count < TRIES_MAX; count++) {
+		before = now;
+		if ((rc = round_next(r, &now)) != 0)
 			return rc;
-		if (walks_now(r) || (round < ROUNDS_MAX && (did > LAST_NODES || clock_monotonic_ms() - before > LAST_MS) && did != 0))
+		if (walks_now(r) || (count < ROUNDS_MAX && another(&before, &now, &stuck)))
 			continue;
 		if ((rc = try_join(r)) != -EAGAIN)
 			return rc;

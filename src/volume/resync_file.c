@@ -70,15 +70,18 @@ sealed(const struct judge_fact *fact)
 	    fact->st.st_mtim.tv_sec == record->mtime.tv_sec && fact->st.st_mtim.tv_nsec == record->mtime.tv_nsec;
 }
 
-/* Owner, mode and attributes from a member whose are proved. */
+/* Owner, mode and attributes: the latter, if there are any, from a member whose are proved. */
 static int
 copy_proved_meta(struct resync *r, struct node *node, struct replica_at to)
 {
 	struct copy c = { .digest = &r->v->digest, .dst = r->m->r, .src_tags = REPLICA_NONE, .dst_tags = REPLICA_NONE };
+	const struct stat st = { .st_mode = node->mode, .st_uid = node->uid, .st_gid = node->gid };
 	struct handles_place place;
 	struct member *proved;
 	int rc;
 
+	if (!node->has_xattrs)
+		return copy_bare(&c, &st, to);
 	if ((rc = change_meta_before(r->v, node, &proved)) != 0 || (rc = handles_at(r->v, proved, node, &place)) != 0)
 		return rc;
 	c.src = proved->r;
@@ -97,7 +100,7 @@ resync_inode(struct resync *r, struct node *node, struct replica_at to)
 	size_t len;
 	int rc;
 
-	if ((rc = records_read(r->v, node, data, &record, &len)) != 0)
+	if ((rc = records_now(r->v, node, data, &record, &len)) != 0)
 		return rc;
 	gather_fact(r->m->r, to, &r->v->digest, mine, &fact);
 	if (fact.error != 0)
@@ -279,7 +282,7 @@ look(struct resync *r, struct work *w)
 	if ((rc = store_now(r->v, node)) != 0)
 		return rc;
 	missed_done(r->v, r->m, node);
-	if ((rc = records_read(r->v, node, w->source, &w->record, &w->source_len)) != 0)
+	if ((rc = records_now(r->v, node, w->source, &w->record, &w->source_len)) != 0)
 		return rc;
 	gather_fact(r->m->r, w->to, &r->v->digest, w->mine, &w->fact);
 	if (w->fact.error != 0)
@@ -310,7 +313,7 @@ room_needed(const struct work *w)
 	return need > have ? need - have : 0;
 }
 
-/* Open it everywhere.  As look. */
+/* Open it: one of the others will do.  As look. */
 static int
 begin(struct resync *r, struct work *w)
 {
@@ -321,14 +324,14 @@ begin(struct resync *r, struct work *w)
 	if ((rc = look(r, w)) != 0)
 		return rc;
 	resync_ours(r, &w->fact.st);
-	if ((rc = files_attach(r->v, node)) != 0)
+	if ((rc = files_attach_as(r->v, node, &w->record)) != 0)
 		return rc;
 	node->file->holds++;
 	w->attached = true;
 	/* Before it is begun: what is cut off is gone through again each time. */
 	if ((rc = room_spare(r->v, r->m, room_needed(w))) != 0)
 		return rc;
-	if ((rc = files_open_all(r->v, node, false)) != 0 || (rc = mine->ops->open(mine, w->to, true, &w->file, NULL)) != 0)
+	if ((rc = files_use_locked(r->v, node, FILES_READ)) != 0 || (rc = mine->ops->open(mine, w->to, true, &w->file, NULL)) != 0)
 		return rc;
 	if (!w->fresh && !w->suspect && !pages_fit_there(r, w))
 		w->suspect = true;
@@ -531,17 +534,34 @@ put_one_page(struct resync *r, struct work *w, uint64_t index)
 	return put_page(r, w, index, count, tags);
 }
 
+/* The one that was read from was lost, or cannot prove what it has: all are to be asked.  1: the file lost its last name. */
+static int
+open_all(struct resync *r, struct work *w)
+{
+	int rc;
+
+	resync_lock(r);
+	pthread_rwlock_wrlock(&w->node->lock);
+	rc = w->node->nlink == 0 ? 1 : files_use_locked(r->v, w->node, FILES_READ_ALL);
+	pthread_rwlock_unlock(&w->node->lock);
+	resync_unlock(r);
+	return rc;
+}
+
 static int
 put_pages(struct resync *r, struct work *w)
 {
 	uint64_t index;
 	int rc = 0;
 
-	for (index = 0; rc == 0; index++) {
+	for (index = 0; rc == 0;) {
 		/* Writers get their turn after each megabyte; what they change is noted. */
 		pthread_rwlock_rdlock(&w->node->lock);
-		rc = put_one_page(r, w, index);
+		if ((rc = put_one_page(r, w, index)) == 0)
+			index++;
 		pthread_rwlock_unlock(&w->node->lock);
+		if (rc == -EAGAIN)
+			rc = open_all(r, w);
 		if (rc == 0 && resync_stopped(r))
 			return -ECANCELED;
 	}
@@ -583,7 +603,9 @@ finish(struct resync *r, struct work *w)
 	}
 	if ((rc = cut_tags(r, w)) != 0)
 		return rc;
-	if ((w->fresh || w->wrote || !w->fact.meta_matches || w->fact.record.meta != node->meta) &&
+	/* Writing takes set-id bits and capabilities away, and nothing else. */
+	if ((w->fresh || !w->fact.meta_matches || w->fact.record_error != 0 || w->fact.record.meta != node->meta ||
+	    (w->wrote && (node->has_xattrs || (node->mode & (S_ISUID | S_ISGID)) != 0))) &&
 	    (rc = copy_proved_meta(r, node, (struct replica_at){ w->file, NULL })) != 0)
 		return rc;
 	s = &r->batch[r->batch_count];

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "meta/gather.h"
-#include "volume/handles.h"
 #include "volume/load.h"
 #include "volume/members.h"
 #include "volume/missed.h"
@@ -29,6 +28,18 @@ made_file(struct resync *r, struct node *node, replica_handle handle, const char
 	return rc;
 }
 
+/* What has no attributes but what its node says. */
+static int
+make_bare(const struct copy *c, const struct node *node, replica_handle handle, const char *name)
+{
+	const struct stat st = { .st_mode = node->mode, .st_uid = node->uid, .st_gid = node->gid };
+	const struct replica_new new = { .mode = node->mode, .uid = node->uid, .gid = node->gid };
+	int rc = c->dst->ops->create(c->dst, handle, name, &new, NULL);
+
+	/* It may have got an ACL from the directory. */
+	return rc != 0 ? rc : copy_bare(c, &st, (struct replica_at){ handle, name });
+}
+
 /* Make it anew: a file empty, a directory without names. */
 static int
 make(struct resync *r, struct node *node, replica_handle handle, const char *name)
@@ -39,15 +50,14 @@ make(struct resync *r, struct node *node, replica_handle handle, const char *nam
 	int rc = -EIO;
 
 	pthread_rwlock_rdlock(&node->lock);
-	for_each_member(r->v, s) {
-		if ((rc = handles_at(r->v, s, node, &place)) != 0)
-			continue;
+	if (node_has_record(node) && !node->has_xattrs) {
+		rc = make_bare(&c, node, handle, name);
+	} else if ((s = resync_source(r, node, &place)) != NULL) {
 		c.src = s->r;
 		rc = copy_make(&c, place.at, handle, name);
 		if (rc == 0 && !node_has_record(node))
 			rc = copy_finish(&c, place.at, (struct replica_at){ handle, name });
 		handles_at_done(r->v, &place);
-		break;
 	}
 	if (rc == 0 && S_ISREG(node->mode))
 		rc = made_file(r, node, handle, name);
@@ -127,19 +137,16 @@ match_bare(struct resync *r, struct node *node, struct replica_at to)
 	struct handles_place place;
 	struct stat st, now;
 	struct member *s;
-	int rc = 0;
+	int rc;
 
-	for_each_member(r->v, s) {
-		if (handles_at(r->v, s, node, &place) != 0)
-			continue;
-		c.src = s->r;
-		if ((rc = copy_meta(&c, place.at, to)) == 0 && (rc = s->r->ops->stat(s->r, place.at, &st)) == 0 &&
-		    (rc = r->m->r->ops->stat(r->m->r, to, &now)) == 0 &&
-		    (st.st_mtim.tv_sec != now.st_mtim.tv_sec || st.st_mtim.tv_nsec != now.st_mtim.tv_nsec))
-			rc = copy_finish(&c, place.at, to);
-		handles_at_done(r->v, &place);
-		break;
-	}
+	if ((s = resync_source(r, node, &place)) == NULL)
+		return 0;
+	c.src = s->r;
+	if ((rc = copy_meta(&c, place.at, to)) == 0 && (rc = s->r->ops->stat(s->r, place.at, &st)) == 0 &&
+	    (rc = r->m->r->ops->stat(r->m->r, to, &now)) == 0 &&
+	    (st.st_mtim.tv_sec != now.st_mtim.tv_sec || st.st_mtim.tv_nsec != now.st_mtim.tv_nsec))
+		rc = copy_finish(&c, place.at, to);
+	handles_at_done(r->v, &place);
 	return rc;
 }
 
@@ -181,53 +188,61 @@ match_name(struct resync *r, struct node *dir, replica_handle handle, const char
 	return rc > 0 ? 0 : rc;
 }
 
+/* Those of ${s} as well, if it is to be reached. */
 static int
-by_bytes(const void *a, const void *b)
+names_of(struct resync *r, struct node *dir, struct member *s, struct listing *all, unsigned *asked)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	replica_handle handle;
+	struct listing one;
+	int rc;
+
+	if (handles_dir(r->v, s, dir, &handle) != 0)
+		return 0;
+	rc = listing_read(s->r, handle, &one);
+	handles_done(r->v, dir);
+	if (rc != 0)
+		return rc;
+	*asked += 1;
+	rc = listing_join(all, &one);
+	listing_free(&one);
+	return rc;
 }
 
-/* The names that any member in sync has.  Tree lock. */
+/* Is it known of all of these what they stand for, and are they all that the directory's digest was made of?  Tree lock. */
+static bool
+names_add_up(struct resync *r, struct node *dir, const struct listing *names)
+{
+	uint8_t sum[DIGEST_SIZE] = { 0 }, one[DIGEST_SIZE];
+	mode_t type = 0;
+	uint64_t id;
+	size_t i;
+
+	if (dir->names_stale)
+		return false;
+	for (i = 0; i < names->count; i++) {
+		if (!load_entry_known(r->v, dir, names->names[i], &type, &id, one))
+			return false;
+		digest_xor(sum, one);
+	}
+	return digest_equal(sum, dir->names);
+}
+
+/* The names that any member in sync has: of one, if that is proved, else of all.  Tree lock. */
 static int
 source_names(struct resync *r, struct node *dir, struct listing *all)
 {
-	struct listing one;
-	replica_handle handle;
-	struct member *s;
-	char **names;
-	size_t i, kept = 0;
-	int rc, asked = 0;
+	struct member *nearest = members_nearest(r->v), *s;
+	unsigned asked = 0;
+	int rc;
 
 	memset(all, 0, sizeof(*all));
+	if (nearest != NULL && (rc = names_of(r, dir, nearest, all, &asked)) != 0)
+		return rc;
+	if (asked > 0 && names_add_up(r, dir, all))
+		return 0;
 	for_each_member(r->v, s) {
-		if (handles_dir(r->v, s, dir, &handle) != 0)
-			continue;
-		rc = listing_read(s->r, handle, &one);
-		handles_done(r->v, dir);
-		if (rc != 0)
+		if (s != nearest && (rc = names_of(r, dir, s, all, &asked)) != 0)
 			return rc;
-		asked++;
-		if (one.count > 0 && (names = realloc(all->names, (all->count + one.count) * sizeof(*names))) == NULL) {
-			listing_free(&one);
-			return -ENOMEM;
-		}
-		if (one.count > 0) {
-			memcpy(names + all->count, one.names, one.count * sizeof(*names));
-			all->names = names;
-			all->count += one.count;
-			one.count = 0;
-		}
-		listing_free(&one);
-	}
-	if (asked > 1 && all->count > 0) {
-		qsort(all->names, all->count, sizeof(*all->names), by_bytes);
-		for (i = 0; i < all->count; i++) {
-			if (kept > 0 && strcmp(all->names[kept - 1], all->names[i]) == 0)
-				free(all->names[i]);
-			else
-				all->names[kept++] = all->names[i];
-		}
-		all->count = kept;
 	}
 	return asked > 0 ? 0 : -EIO;
 }
@@ -251,28 +266,55 @@ both_names(struct resync *r, struct node *dir, replica_handle handle, struct lis
 	return rc != 0 ? rc : listing_read(r->m->r, handle, mine);
 }
 
-/* Does the member have another file or directory at a name that it shares with the others? */
-static bool
-ids_differ(struct resync *r, struct node *dir, replica_handle handle, const char *name, bool *is_dir)
+/* A name that both have: the ids of what stands there, 0 where there is no record. */
+struct both { uint64_t theirs, mine; bool is_dir; };
+
+/* What memory knows nobody is asked for.  Tree lock. */
+static void
+their_id(struct resync *r, struct node *dir, const char *name, struct both *both)
 {
 	struct replica_at at = { .name = name };
-	uint64_t theirs = 0, mine;
 	struct member *s;
+	struct node *node;
+
+	if ((node = nodes_find(r->v, dir, name)) != NULL) {
+		both->theirs = node_has_record(node) ? node_key(node) : 0;
+		both->is_dir = S_ISDIR(node->mode);
+		nodes_put(r->v, node);
+	} else if ((s = members_nearest(r->v)) != NULL && handles_dir(r->v, s, dir, &at.handle) == 0) {
+		both->theirs = resync_record_id(r, s->r, at, &both->is_dir);
+		handles_done(r->v, dir);
+	}
+}
+
+/* Does the member have another file or directory at this name? */
+static bool
+ids_differ(struct resync *r, struct node *dir, replica_handle handle, const char *name, struct both *both)
+{
 	bool other = false;
 
-	*is_dir = false;
-	for_each_member(r->v, s) {
-		if (handles_dir(r->v, s, dir, &at.handle) != 0)
-			continue;
-		theirs = resync_record_id(r, s->r, at, is_dir);
-		handles_done(r->v, dir);
-		break;
-	}
-	if (theirs == 0)
+	their_id(r, dir, name, both);
+	if (both->theirs == 0)
 		return false;
-	mine = resync_record_id(r, r->m->r, (struct replica_at){ handle, name }, &other);
-	*is_dir = *is_dir && mine == theirs;
-	return mine != 0 && mine != theirs;
+	both->mine = resync_record_id(r, r->m->r, (struct replica_at){ handle, name }, &other);
+	return both->mine != 0 && both->mine != both->theirs;
+}
+
+/*
+ * Both have the same there, and nobody has looked at it: so it did not change
+ * while the member was away, or it would be noted.
+ */
+static bool
+at_rest(struct resync *r, const struct both *both)
+{
+	struct node *node;
+
+	if (r->deep || both->theirs == 0 || both->mine != both->theirs)
+		return false;
+	if ((node = nodes_get(r->v, both->theirs)) == NULL)
+		return true;
+	nodes_put(r->v, node);
+	return false;
 }
 
 /* Go into a directory that both have. */
@@ -296,23 +338,26 @@ park_below(struct resync *r, struct node *dir, replica_handle handle, const char
 	return rc == -ENOENT || rc == -ENOTDIR ? 0 : rc;
 }
 
+/* ${done}: a flag for each name of ${source} at which there is nothing to be done. */
 static int
-park_all(struct resync *r, struct node *dir, replica_handle handle, const struct listing *source, const struct listing *mine)
+park_all(struct resync *r, struct node *dir, replica_handle handle, const struct listing *source, const struct listing *mine, bool *done)
 {
+	struct both both;
 	size_t i, j = 0;
-	bool is_dir;
 	int rc = 0, order;
 
 	for (i = 0; rc == 0 && i < mine->count && !resync_stopped(r); i++) {
 		while (j < source->count && strcmp(source->names[j], mine->names[i]) < 0)
 			j++;
 		order = j < source->count ? strcmp(source->names[j], mine->names[i]) : 1;
-		is_dir = false;
+		memset(&both, 0, sizeof(both));
 		resync_lock(r);
-		if (order != 0 || ids_differ(r, dir, handle, mine->names[i], &is_dir))
+		if (order != 0 || ids_differ(r, dir, handle, mine->names[i], &both))
 			rc = resync_park(r, dir, handle, mine->names[i]);
+		else
+			done[j] = at_rest(r, &both);
 		resync_unlock(r);
-		if (rc == 0 && is_dir && r->deep)
+		if (rc == 0 && r->deep && both.is_dir && both.mine == both.theirs)
 			rc = park_below(r, dir, handle, mine->names[i]);
 	}
 	return rc;
@@ -343,7 +388,7 @@ go_into(struct resync *r, struct node *node, replica_handle handle, const char *
 }
 
 static int
-match_all(struct resync *r, struct node *dir, replica_handle handle, const struct listing *source)
+match_all(struct resync *r, struct node *dir, replica_handle handle, const struct listing *source, const bool *done)
 {
 	struct node *node;
 	size_t i;
@@ -353,6 +398,8 @@ match_all(struct resync *r, struct node *dir, replica_handle handle, const struc
 	for (i = 0; rc == 0 && i < source->count; i++) {
 		if (resync_stopped(r))
 			return -ECANCELED;
+		if (done[i])
+			continue;
 		resync_lock(r);
 		rc = match_name(r, dir, handle, source->names[i], &node, &fresh);
 		resync_unlock(r);
@@ -389,16 +436,29 @@ finish(struct resync *r, struct node *dir, replica_handle handle)
 	return rc;
 }
 
+/* The names that either side has: put away, and with others put in their place. */
+static int
+both_matched(struct resync *r, struct node *dir, replica_handle handle, const struct listing *source, const struct listing *mine,
+    bool park_only)
+{
+	bool *done = calloc(source->count + 1, sizeof(*done));
+	int rc = -ENOMEM;
+
+	if (done != NULL && (rc = park_all(r, dir, handle, source, mine, done)) == 0 && !park_only &&
+	    (rc = match_all(r, dir, handle, source, done)) == 0)
+		rc = finish(r, dir, handle);
+	free(done);
+	return rc;
+}
+
 int
 resync_names(struct resync *r, struct node *dir, replica_handle handle, bool park_only)
 {
 	struct listing source = { 0 }, mine = { 0 };
 	int rc;
 
-	if ((rc = both_names(r, dir, handle, &source, &mine)) == 0 &&
-	    (rc = park_all(r, dir, handle, &source, &mine)) == 0 && !park_only &&
-	    (rc = match_all(r, dir, handle, &source)) == 0)
-		rc = finish(r, dir, handle);
+	if ((rc = both_names(r, dir, handle, &source, &mine)) == 0)
+		rc = both_matched(r, dir, handle, &source, &mine, park_only);
 	listing_free(&source);
 	listing_free(&mine);
 	return rc > 0 ? 0 : rc;

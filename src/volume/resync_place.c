@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "volume/members.h"
 #include "volume/nodes.h"
 #include "volume/resync_private.h"
 
@@ -73,6 +74,20 @@ resync_record_id(struct resync *r, struct replica *replica, struct replica_at at
 		return 0;
 	*is_dir = record.kind == RECORD_DIRECTORY;
 	return record.id;
+}
+
+struct member *
+resync_source(struct resync *r, struct node *node, struct handles_place *place)
+{
+	struct member *nearest = members_nearest(r->v), *s;
+
+	if (nearest != NULL && handles_at(r->v, nearest, node, place) == 0)
+		return nearest;
+	for_each_member(r->v, s) {
+		if (s != nearest && handles_at(r->v, s, node, place) == 0)
+			return s;
+	}
+	return NULL;
 }
 
 int

@@ -10,6 +10,7 @@
 #include "meta/copy.h"
 #include "meta/judge.h"
 #include "meta/listing.h"
+#include "volume/handles.h"
 #include "volume/state.h"
 
 #define RESYNC_BATCH 128	/* files that wait for their records until their data is durable */
@@ -92,6 +93,12 @@ char *resync_join(const char *dir, const char *name);
 int resync_open_parent(struct replica *replica, char *path, replica_handle *dir, const char **name);
 /* resync_record_id(r, replica, at, is_dir): the id that the record there has; 0: none.  ${*is_dir} is left alone then. */
 uint64_t resync_record_id(struct resync *r, struct replica *replica, struct replica_at at, bool *is_dir);
+/*
+ * resync_source(r, node, place):
+ * The nearest member in sync on which ${node} is reached, and how, until handles_at_done; NULL: none.
+ * Tree lock, and the node's if it may be open.
+ */
+struct member *resync_source(struct resync *r, struct node *node, struct handles_place *place);
 /*
  * resync_open(r, node, handle):
  * The directory ${node} on the member, by its path with the others.  -ENOENT:

@@ -24,6 +24,7 @@
 #define LARGE (16u << 20)
 #define WRITERS 16u
 #define WAIT_MS 20000
+#define CHANGED 128u			/* files that a returning replica missed */
 
 static struct rig rig;
 static const struct volume_caller me;
@@ -359,6 +360,109 @@ START_TEST(a_resync_moves_what_differs)
 }
 END_TEST
 
+/* ---- the one that returns is here, and all that it can copy from is far away */
+
+static struct replica *failing;
+
+static int
+remember_last(void *arg, unsigned index, struct replica **r)
+{
+	struct replica *f;
+	int rc;
+
+	(void)arg;
+	if (index < 2)
+		return 0;
+	if ((rc = fault_replica_new(*r, &f)) == 0)
+		*r = failing = f;
+	return rc;
+}
+
+static void
+setup_returning(void)
+{
+	rig_init(&rig, 3);
+	rig.far = 3;
+	rig.wrap = remember_last;
+	ck_assert_int_eq(rig_open(&rig), 0);
+	ck_assert_int_eq(volume_start(rig.v), 0);
+}
+
+/* On both that are far away. */
+static uint64_t
+trips_of_all(void)
+{
+	struct peer_counters a, b;
+
+	peer_count(rig.v->members[0].r, &a);
+	peer_count(rig.v->members[1].r, &b);
+	return a.round_trips + b.round_trips;
+}
+
+static void
+write_all(char what)
+{
+	struct node *dir, *node;
+	char name[16];
+	struct stat st;
+	unsigned i;
+
+	ck_assert_int_eq(names_lookup(rig.v, volume_root(rig.v), "d", &dir, &st), 0);
+	for (i = 0; i < CHANGED; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		if (names_lookup(rig.v, dir, name, &node, &st) == -ENOENT)
+			ck_assert_int_eq(names_mknod(rig.v, dir, name, S_IFREG | 0644, 0, &me, &node, &st), 0);
+		write_at(node, 0, 20000, what);
+		node_forget(rig.v, node, 1);
+	}
+	ck_assert_int_eq(store_all(rig.v), 0);
+	node_forget(rig.v, dir, 1);
+}
+
+/*
+ * Round trips a file.  What is in use: its data, and that all is durable; nothing
+ * is asked for that memory knows.  What was forgotten: looking it up on both, its
+ * record, opening it, its data.  What did not change next to what did: its id, twice.
+ */
+static const unsigned trips_max[] = { 2, 7, 3 };
+
+START_TEST(a_resync_from_afar_takes_few_round_trips)
+{
+	const struct fault_rule dead = { .ops = FAULT_ALL, .nth = 1, .error = ENXIO };
+	struct node *dir;
+	uint64_t before;
+	struct stat st;
+	unsigned i;
+
+	ck_assert_int_eq(names_mkdir(rig.v, volume_root(rig.v), "d", 0755, &me, &dir, &st), 0);
+	node_forget(rig.v, dir, 1);
+	write_all('a');
+	/* What was not made durable would be looked at as well. */
+	ck_assert_int_eq(rig_step(&rig, "sync"), 0);
+	fault_set(failing, &dead);
+	if (_i < 2)
+		write_all('b');
+	else
+		ck_assert_int_eq(rig_step(&rig, "create d/new"), 0);
+	ck_assert_uint_eq(members_in_sync(rig.v), 2);
+	if (_i > 0) {
+		ck_assert_int_eq(rig_close(&rig), 0);
+		ck_assert_int_eq(rig_open(&rig), 0);
+	}
+	before = trips_of_all();
+	fault_set(failing, NULL);
+	if (_i > 0)
+		ck_assert_int_eq(volume_start(rig.v), 0);
+	for (i = 0; i < WAIT_MS && members_in_sync(rig.v) < 3; i++) {
+		if (i % 20 == 0)
+			volume_hurry(rig.v);
+		usleep(1000);
+	}
+	ck_assert_uint_eq(members_in_sync(rig.v), 3);
+	ck_assert_uint_le(trips_of_all() - before, trips_max[_i] * CHANGED);
+}
+END_TEST
+
 /* Cut off, it is lost, and work goes on. */
 START_TEST(a_cut_link_loses_it)
 {
@@ -396,6 +500,11 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup_lagging, teardown);
 	tcase_add_test(tcase, lagging_takes_none_before_fsync);
 	tcase_add_test(tcase, all_far_refuse_themselves);
+	suite_add_tcase(suite, tcase);
+	tcase = tcase_create("returning");
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, setup_returning, teardown);
+	tcase_add_loop_test(tcase, a_resync_from_afar_takes_few_round_trips, 0, 3);
 	suite_add_tcase(suite, tcase);
 	status = check_main(suite);
 	rig_end();
