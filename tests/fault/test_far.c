@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "replica/peer.h"
+#include "util/clock.h"
 #include "volume/dir.h"
 #include "volume/file.h"
 #include "volume/members.h"
@@ -425,15 +426,17 @@ write_all(char what)
  * record, opening it, its data.  What did not change next to what did: its id, twice.
  */
 static const unsigned trips_max[] = { 2, 7, 3 };
+#define KEPT_MS 500	/* for so long what was in use is not forgotten */
 
 START_TEST(a_resync_from_afar_takes_few_round_trips)
 {
 	const struct fault_rule dead = { .ops = FAULT_ALL, .nth = 1, .error = ENXIO };
 	struct node *dir;
-	uint64_t before;
+	uint64_t before, began;
+	unsigned i, max;
 	struct stat st;
-	unsigned i;
 
+	began = clock_monotonic_ms();
 	ck_assert_int_eq(names_mkdir(rig.v, volume_root(rig.v), "d", 0755, &me, &dir, &st), 0);
 	node_forget(rig.v, dir, 1);
 	write_all('a');
@@ -459,7 +462,9 @@ START_TEST(a_resync_from_afar_takes_few_round_trips)
 		usleep(1000);
 	}
 	ck_assert_uint_eq(members_in_sync(rig.v), 3);
-	ck_assert_uint_le(trips_of_all() - before, trips_max[_i] * CHANGED);
+	/* On a machine that is slow all is as if it had been forgotten. */
+	max = _i == 0 && clock_monotonic_ms() - began > KEPT_MS ? trips_max[1] : trips_max[_i];
+	ck_assert_uint_le(trips_of_all() - before, max * CHANGED);
 }
 END_TEST
 
