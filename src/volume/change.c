@@ -235,7 +235,7 @@ int
 change_meta_before(struct volume *v, struct node *node, struct member **proved)
 {
 	char path[NODES_PATH_MAX];
-	struct member *m;
+	struct member *nearest = members_nearest(v), *m;
 	uint32_t meta;
 
 	*proved = NULL;
@@ -243,12 +243,12 @@ change_meta_before(struct volume *v, struct node *node, struct member **proved)
 		*proved = members_for_read(v, 0);
 		return *proved == NULL ? -EIO : 0;
 	}
-	if ((m = members_nearest(v)) != NULL && meta_of(v, node, m, &meta) == 0 && meta == node->meta) {
-		*proved = m;
+	if (nearest != NULL && meta_of(v, node, nearest, &meta) == 0 && meta == node->meta) {
+		*proved = nearest;
 		return 0;
 	}
 	for_each_member(v, m) {
-		if (meta_of(v, node, m, &meta) == 0 && meta == node->meta) {
+		if (m != nearest && meta_of(v, node, m, &meta) == 0 && meta == node->meta) {
 			*proved = m;
 			return 0;
 		}

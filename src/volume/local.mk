@@ -42,7 +42,7 @@ src_volume_libvolume_a_SOURCES = \
 	src/volume/resync_file.c \
 	src/volume/resync_keep.c src/volume/resync_links.c \
 	src/volume/resync_names.c \
-	src/volume/resync_orphans.c \
+	src/volume/resync_orphans.c src/volume/resync_ours.c \
 	src/volume/resync_park.c src/volume/resync_place.c \
 	src/volume/resync_seal.c \
 	src/volume/resync_private.h \

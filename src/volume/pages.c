@@ -132,11 +132,7 @@ struct survey {
 	bool any_zeros;
 };
 
-/*
- * Ask all members: a page serves a megabyte of data, and nobody else looks at
- * the others' copies.  ${all}: those that are far away, too, although it is
- * good on this machine.
- */
+/* What one member has. */
 static void
 survey_ask(struct volume *v, struct member *m, struct node *node, struct file *file, uint64_t index, struct survey *s)
 {
@@ -158,6 +154,11 @@ survey_ask(struct volume *v, struct member *m, struct node *node, struct file *f
 	}
 }
 
+/*
+ * Ask all members: a page serves a megabyte of data, and nobody else looks at
+ * the others' copies.  ${all}: those that are far away, too, although it is
+ * good on this machine.
+ */
 static void
 survey_take(struct volume *v, struct node *node, struct file *file, uint64_t index, bool all, struct survey *s)
 {

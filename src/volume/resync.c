@@ -40,69 +40,6 @@ resync_stopped(const struct resync *r)
 	return atomic_load(&r->v->keeper_stop) || members_in_sync(r->v) == 0 || member_removed(r->m);
 }
 
-struct ours { struct hashmap_link by_ino; bool sealed; };
-
-static struct ours *
-ours_find(const struct resync *r, ino_t ino)
-{
-	struct hashmap_link *link = hashmap_find(&r->ours, ino);
-
-	return link == NULL ? NULL : hashmap_entry(link, struct ours, by_ino);
-}
-
-void
-resync_ours(struct resync *r, const struct stat *st)
-{
-	struct ours *ours = ours_find(r, st->st_ino);
-
-	if (ours != NULL) {
-		ours->sealed = false;
-	} else if ((ours = calloc(1, sizeof(*ours))) != NULL) {
-		hashmap_insert(&r->ours, &ours->by_ino, st->st_ino);
-	}
-}
-
-void
-resync_ours_sealed(struct resync *r, ino_t ino)
-{
-	struct ours *ours = ours_find(r, ino);
-
-	if (ours != NULL)
-		ours->sealed = true;
-}
-
-bool
-resync_is_sealed(const struct resync *r, const struct stat *st)
-{
-	const struct ours *ours = ours_find(r, st->st_ino);
-
-	return ours != NULL && ours->sealed;
-}
-
-static void
-free_ours(struct hashmap_link *link, void *arg)
-{
-	(void)arg;
-	free(hashmap_entry(link, struct ours, by_ino));
-}
-
-bool
-resync_is_ours(const struct resync *r, const struct stat *st)
-{
-	return ours_find(r, st->st_ino) != NULL;
-}
-
-bool
-resync_foreign(const struct resync *r, const struct stat *st)
-{
-	int64_t changed = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
-
-	if (resync_is_ours(r, st))
-		return false;
-	/* Lost before this mount: nobody knows when. */
-	return atomic_load(&r->m->returns) == 0 || changed > atomic_load(&r->m->away_since);
-}
-
 void
 resync_lock(struct resync *r)
 {
@@ -593,8 +530,7 @@ resync_free(struct resync *r)
 	resync_parked_free(r);
 	resync_links_free(r);
 	resync_keep_free(r);
-	hashmap_each(&r->ours, free_ours, NULL);
-	hashmap_free(&r->ours);
+	resync_ours_free(r);
 	free(r->data);
 	free(r->theirs);
 	free(r);

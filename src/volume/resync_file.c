@@ -35,6 +35,7 @@ struct work {
 	bool suspect;			/* the member's own tags may not be its bytes' */
 	bool attached;
 	bool wrote;
+	unsigned turn;			/* resync_ours's */
 	uint8_t source[RECORD_SIZE_MAX], mine[RECORD_SIZE_MAX];
 	size_t source_len;
 	struct record record;
@@ -323,7 +324,7 @@ begin(struct resync *r, struct work *w)
 
 	if ((rc = look(r, w)) != 0)
 		return rc;
-	resync_ours(r, &w->fact.st);
+	w->turn = resync_ours(r, &w->fact.st);
 	if ((rc = files_attach_as(r->v, node, &w->record)) != 0)
 		return rc;
 	node->file->holds++;
@@ -617,6 +618,7 @@ finish(struct resync *r, struct work *w)
 	s->times.mtime = w->record.mtime;
 	s->handle = w->file;
 	s->ino = w->fact.st.st_ino;
+	s->turn = w->turn;
 	s->node = node;
 	nodes_hold(r->v, node);
 	w->file = REPLICA_NONE;
@@ -658,7 +660,7 @@ resync_file(struct resync *r, struct node *node, replica_handle dir, const char 
 		pthread_rwlock_unlock(&node->lock);
 		resync_unlock(r);
 		if ((rc = save_version(r, w)) == 0)
-			resync_ours(r, &w->fact.st);
+			(void)resync_ours(r, &w->fact.st);
 		resync_lock(r);
 		pthread_rwlock_wrlock(&node->lock);
 		if (rc == 0)

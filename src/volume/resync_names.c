@@ -22,7 +22,7 @@ made_file(struct resync *r, struct node *node, replica_handle handle, const char
 	int rc;
 
 	if (r->m->r->ops->stat(r->m->r, at, &st) == 0)
-		resync_ours(r, &st);
+		(void)resync_ours(r, &st);
 	if ((rc = resync_draft(r, node, at)) != 0)
 		(void)r->m->r->ops->unlink(r->m->r, handle, name, false);
 	return rc;

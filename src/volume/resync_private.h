@@ -33,7 +33,8 @@ struct placed { struct hashmap_link by_id; char *path; struct stat st; };
 struct sealed {
 	struct node *node;		/* with a reference */
 	replica_handle handle;
-	ino_t ino;			/* on the member */
+	ino_t ino;			/* on the member; in its */
+	unsigned turn;
 	struct replica_times times;
 	uint8_t *record;
 	size_t len;
@@ -67,9 +68,13 @@ struct resync {
 /* resync_stopped(r): the volume is being closed, or there is nobody to copy from. */
 bool resync_stopped(const struct resync *r);
 
-/* resync_ours(r, st): this inode is as this attempt leaves it; not: as somebody else made it. */
-void resync_ours(struct resync *r, const struct stat *st);
+/* What this attempt has made or written (volume/resync_ours.c). */
+
+/* resync_ours(r, st): this inode is as this attempt leaves it; not: as somebody else made it.  Which turn of it this is; 0: no memory. */
+unsigned resync_ours(struct resync *r, const struct stat *st);
 bool resync_is_ours(const struct resync *r, const struct stat *st);
+/* resync_ours_again(r, ino, turn): it was begun anew since ${turn}, whose record no longer fits. */
+bool resync_ours_again(const struct resync *r, ino_t ino, unsigned turn);
 /*
  * resync_ours_sealed(r, ino), resync_is_sealed(r, st):
  * This attempt has compared it and stored its record, and has not begun to write it since.
@@ -78,6 +83,7 @@ void resync_ours_sealed(struct resync *r, ino_t ino);
 bool resync_is_sealed(const struct resync *r, const struct stat *st);
 /* resync_foreign(r, st): it was last changed while the member was away, and not by us. */
 bool resync_foreign(const struct resync *r, const struct stat *st);
+void resync_ours_free(struct resync *r);
 
 /* The tree lock, shared, unless it is ours. */
 void resync_lock(struct resync *r);

@@ -48,11 +48,14 @@ resync_seal(struct resync *r)
 		rc = mine->ops->sync(mine);
 	while (rc == 0 && i < r->batch_count) {
 		s = &r->batch[i];
-		if ((rc = mine->ops->store(mine, (struct replica_at){ s->handle, NULL }, &s->times, s->record, s->len)) == 0) {
+		/* Of what was written since, this record does not tell. */
+		if (!resync_ours_again(r, s->ino, s->turn)) {
+			if ((rc = mine->ops->store(mine, (struct replica_at){ s->handle, NULL }, &s->times, s->record, s->len)) != 0)
+				break;
 			resync_ours_sealed(r, s->ino);
-			sealed_free(r, s);
-			i++;
 		}
+		sealed_free(r, s);
+		i++;
 	}
 	drop_from(r, i);
 	return rc;
